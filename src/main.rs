@@ -1,0 +1,2 @@
+//! ImageRef
+fn main(){}
