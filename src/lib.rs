@@ -1,1 +1,8 @@
-//! ImageRef
+//! The ImageRef operator: workload images of AI clouds as declared, validated Kubernetes objects.
+//!
+//! The way of one `ImageRef`: [`controller`] watches it and observes what the platform says
+//! (through [`cloud`]), [`plan`] decides what the status becomes, [`controller`] writes it.
+//! [`api`] holds the kinds, [`facts`] turns the platforms' words into typed facts, [`cli`] is the
+//! way in for people and pipelines.
+
+pub mod api;

@@ -1,2 +1,7 @@
-//! ImageRef
-fn main(){}
+//! The `imageref` binary.
+
+fn main() {
+    for crd in imageref::api::crd::crds() {
+        println!("---\n{}", serde_saphyr::to_string(&crd).unwrap());
+    }
+}

@@ -1,1 +1,2 @@
-//! stub
+//! x
+pub mod verify;

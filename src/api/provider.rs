@@ -1,0 +1,235 @@
+//! `ImageProvider` and `ClusterImageProvider`: an account, a project and how to sign in.
+//!
+//! Owns the shape and the rules of both. Must not know how credentials are read. The invariant
+//! that would break first: a namespaced provider can name nothing outside its namespace.
+
+#![allow(unreachable_pub, dead_code, reason = "the KubeSchema derive repeats each struct inside a function")]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// An account of an AI cloud for the ImageRefs of one namespace.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "imageref.dev",
+    version = "v1alpha1",
+    kind = "ImageProvider",
+    plural = "imageproviders",
+    singular = "imageprovider",
+    category = "imageref",
+    namespaced,
+    status = "ProviderStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "An account of an AI cloud for the ImageRefs of its own namespace.",
+    printcolumn(name = "READY", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "REASON", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "MESSAGE", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.modelArts) != has(self.pai)",
+    "set exactly one of modelArts and pai: a provider is one account of one platform"))]
+pub struct ImageProviderSpec {
+    /// Huawei Cloud ModelArts: notebook and Lite Server images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_arts: Option<ModelArts>,
+    /// Alibaba Cloud PAI: AIWorkSpace images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pai: Option<Pai>,
+    /// How to sign in.
+    #[serde(default)]
+    pub auth: Auth,
+    /// Stop asking this platform; what the references say stays as it is.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// An account of an AI cloud that a platform team offers to chosen namespaces.
+#[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "imageref.dev",
+    version = "v1alpha1",
+    kind = "ClusterImageProvider",
+    plural = "clusterimageproviders",
+    singular = "clusterimageprovider",
+    category = "imageref",
+    status = "ProviderStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "An account of an AI cloud that a platform team offers to chosen namespaces; its Secret is in the operator's namespace.",
+    printcolumn(name = "READY", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "REASON", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "MESSAGE", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.modelArts) != has(self.pai)",
+    "set exactly one of modelArts and pai: a provider is one account of one platform"))]
+pub struct ClusterImageProviderSpec {
+    /// The namespaces whose ImageRefs may use this provider.
+    #[serde(default)]
+    pub allowed_namespaces: AllowedNamespaces,
+    /// What ImageRefs through this provider may resolve to; anything else is ProviderNotAllowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept: Option<Accept>,
+    /// Huawei Cloud ModelArts: notebook and Lite Server images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_arts: Option<ModelArts>,
+    /// Alibaba Cloud PAI: AIWorkSpace images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pai: Option<Pai>,
+    /// How to sign in.
+    #[serde(default)]
+    pub auth: Auth,
+    /// Stop asking this platform; what the references say stays as it is.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+/// Namespaces by name, by label, or both; a namespace is served if either matches.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.names) || has(self.selector)",
+    "allowedNamespaces must say whom to serve: names, or selector ({} is every namespace)"))]
+pub struct AllowedNamespaces {
+    /// Names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 256), inner(length(max = 63)))]
+    pub names: Vec<String>,
+    /// Labels; `{}` is every namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// Bounds on the images behind a provider. A list that is given must contain the image's value;
+/// an image that lacks the value is outside.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Accept {
+    /// Prefixes of the image path, `HOST/` and any number of path segments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64), inner(length(max = 255)))]
+    #[x_kube(validation = ("self.all(x, x.matches('^[a-z0-9.-]+(:[0-9]+)?/([a-z0-9._/-]*)$'))",
+        "a path prefix must name the whole host and a slash, such as swr.cn-north-4.myhuaweicloud.com/ai-team/"))]
+    pub path_prefixes: Vec<String>,
+    /// SWR organizations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 64)))]
+    pub organizations: Vec<String>,
+    /// Workspaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 32)))]
+    pub workspace_ids: Vec<String>,
+    /// `PRIVATE`, `PUBLIC`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 2), inner(length(max = 32)))]
+    #[x_kube(validation = ("self.all(x, x in ['PRIVATE', 'PUBLIC'])", "visibility must be PRIVATE or PUBLIC"))]
+    pub visibility: Vec<String>,
+}
+
+/// A ModelArts project.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelArts {
+    /// The region, such as `cn-north-4`.
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = ("self.matches('^[a-z]{2}(-[a-z0-9]{1,20}){1,3}$')",
+        "region must be a region's id such as cn-north-4"))]
+    pub region: String,
+    /// The project's id.
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = ("self.matches('^[A-Za-z0-9-]+$')",
+        "projectId must consist of 1 to 64 letters, digits and hyphens; the console shows it under My Credentials"))]
+    pub project_id: String,
+    /// The workspace that names are looked up in; `0` is the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = ("self.matches('^(0|[0-9a-z]{32})$')",
+        "workspaceId must be 0 or 32 lower-case letters and digits"))]
+    pub workspace_id: Option<String>,
+    /// Another origin than the vendor's own for the region; the operator must allow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = ("self.matches('^https?://[a-z0-9.-]+(:[0-9]{1,5})?$')",
+        "endpoint must be an origin without a path, such as https://modelarts.cn-north-4.myhuaweicloud.com"))]
+    pub endpoint: Option<String>,
+}
+
+/// A PAI region.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Pai {
+    /// The region, such as `cn-shanghai`.
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = ("self.matches('^[a-z]{2}(-[a-z0-9]{1,20}){1,3}$')",
+        "region must be a region's id such as cn-shanghai"))]
+    pub region: String,
+    /// The workspace that names are looked up in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    #[x_kube(validation = ("self.matches('^[0-9]+$')", "workspaceId must consist of digits"))]
+    pub workspace_id: Option<String>,
+    /// Another origin than the vendor's own for the region; the operator must allow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = ("self.matches('^https?://[a-z0-9.-]+(:[0-9]{1,5})?$')",
+        "endpoint must be an origin without a path, such as https://aiworkspace.cn-shanghai.aliyuncs.com"))]
+    pub endpoint: Option<String>,
+}
+
+/// How to sign in.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.secretRef)", "auth must name a Secret: auth.secretRef.name"))]
+pub struct Auth {
+    /// A Secret with `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`;
+    /// or, for ModelArts, `authToken`. It is read from the provider's own namespace, for a
+    /// ClusterImageProvider from the operator's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretRef>,
+}
+
+/// Names a Secret.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// The Secret's name.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = ("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+        "name must be the name of a Secret: lower-case letters, digits, '-' and '.'"))]
+    pub name: String,
+}
+
+/// The status of both kinds of provider.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Throttled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// The two kinds of provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProviderKind {
+    /// `ImageProvider`
+    Namespaced,
+    /// `ClusterImageProvider`
+    Cluster,
+}
+
+impl ProviderKind {
+    /// The kind's name in an object.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Namespaced => "ImageProvider",
+            Self::Cluster => "ClusterImageProvider",
+        }
+    }
+}
