@@ -6,3 +6,5 @@
 //! way in for people and pipelines.
 
 pub mod api;
+pub mod facts;
+pub mod plan;

@@ -1,1 +1,4 @@
-//! suite
+//! Integration tests, one module a capability.
+
+mod plan;
+mod plan_histories;

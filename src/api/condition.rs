@@ -228,10 +228,34 @@ mod tests {
     #[test]
     fn transition_time_moves_only_with_the_status() {
         let mut list = Vec::new();
-        set(&mut list, ConditionType::Ready, Truth::True, Reason::Resolved, "a", 1, at(1));
-        set(&mut list, ConditionType::Ready, Truth::True, Reason::ServingStale, "b", 2, at(2));
+        set(
+            &mut list,
+            ConditionType::Ready,
+            Truth::True,
+            Reason::Resolved,
+            "a",
+            1,
+            at(1),
+        );
+        set(
+            &mut list,
+            ConditionType::Ready,
+            Truth::True,
+            Reason::ServingStale,
+            "b",
+            2,
+            at(2),
+        );
         assert_eq!(list[0].last_transition_time.0, at(1));
-        set(&mut list, ConditionType::Ready, Truth::False, Reason::ImageNotFound, "c", 2, at(3));
+        set(
+            &mut list,
+            ConditionType::Ready,
+            Truth::False,
+            Reason::ImageNotFound,
+            "c",
+            2,
+            at(3),
+        );
         assert_eq!(list.len(), 1);
         assert_eq!(list[0].last_transition_time.0, at(3));
     }

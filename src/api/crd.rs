@@ -13,8 +13,11 @@ use serde_json::json;
 
 /// All CRDs, in the order of their names.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds =
-        vec![ClusterImageProvider::crd(), ImageProvider::crd(), with_status_default(ImageRef::crd())];
+    let mut crds = vec![
+        ClusterImageProvider::crd(),
+        ImageProvider::crd(),
+        with_status_default(ImageRef::crd()),
+    ];
     crds.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     crds
 }
@@ -27,7 +30,12 @@ pub fn file_name(crd: &CustomResourceDefinition) -> String {
 /// The schema of one kind's only version; `None` for a kind that is not ours.
 pub fn schema(kind: &str) -> Option<JSONSchemaProps> {
     let crd = crds().into_iter().find(|crd| crd.spec.names.kind == kind)?;
-    crd.spec.versions.into_iter().next()?.schema?.open_api_v3_schema
+    crd.spec
+        .versions
+        .into_iter()
+        .next()?
+        .schema?
+        .open_api_v3_schema
 }
 
 fn with_status_default(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {

@@ -40,7 +40,9 @@ pub fn parse(text: &str) -> Option<Duration> {
             ("m", Duration::from_secs(number * 60)),
             ("s", Duration::from_secs(number)),
         ];
-        let (unit, value) = units.into_iter().find(|(unit, _)| after.starts_with(unit))?;
+        let (unit, value) = units
+            .into_iter()
+            .find(|(unit, _)| after.starts_with(unit))?;
         total += value;
         rest = &after[unit.len()..];
     }
@@ -56,8 +58,11 @@ pub fn format(duration: Duration) -> String {
         (millis / 1000 % 60, "s"),
         (millis % 1000, "ms"),
     ];
-    let text: String =
-        parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    let text: String = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, unit)| format!("{n}{unit}"))
+        .collect();
     if text.is_empty() { "0s".into() } else { text }
 }
 
@@ -71,7 +76,9 @@ mod tests {
         assert_eq!(parse("0s"), Some(Duration::ZERO));
         assert_eq!(parse("1m500ms"), Some(Duration::from_millis(60_500)));
         assert_eq!(parse("168h"), Some(Duration::from_secs(168 * 3600)));
-        for bad in ["", "7d", "1 minute", "1.5h", "-1s", "h", "1", "1H", "1234567s", "1h ", "１s"] {
+        for bad in [
+            "", "7d", "1 minute", "1.5h", "-1s", "h", "1", "1H", "1234567s", "1h ", "１s",
+        ] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
     }

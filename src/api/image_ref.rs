@@ -4,7 +4,11 @@
 //! invariant that would break first: every rule here has a bad manifest in the tests, with the message a person
 //! would read.
 
-#![allow(unreachable_pub, dead_code, reason = "the KubeSchema derive repeats each struct inside a function")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "the KubeSchema derive repeats each struct inside a function"
+)]
 
 use super::condition::ConditionType;
 use super::duration;
@@ -33,14 +37,40 @@ use std::time::Duration;
     selectable = ".spec.providerRef.name",
     selectable = ".status.arch",
     selectable = ".status.status",
-    printcolumn(name = "PROVIDER", type_ = "string", json_path = ".status.provider.name"),
+    printcolumn(
+        name = "PROVIDER",
+        type_ = "string",
+        json_path = ".status.provider.name"
+    ),
     printcolumn(name = "ARCH", type_ = "string", json_path = ".status.arch"),
     printcolumn(name = "STATUS", type_ = "string", json_path = ".status.status"),
-    printcolumn(name = "READY", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "REASON", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
-    printcolumn(name = "SWR-PATH", type_ = "string", json_path = ".status.swrPath", priority = 1),
-    printcolumn(name = "MESSAGE", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
-    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "REASON",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "SWR-PATH",
+        type_ = "string",
+        json_path = ".status.swrPath",
+        priority = 1
+    ),
+    printcolumn(
+        name = "MESSAGE",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    ),
+    printcolumn(
+        name = "AGE",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("!has(self.maxStaleness) || duration(self.maxStaleness) >= duration(self.interval)",
@@ -99,7 +129,9 @@ pub struct ImageRefSpec {
 }
 
 /// Names a provider.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderRef {
     /// `ImageProvider` (of the same namespace) or `ClusterImageProvider`.

@@ -3,7 +3,11 @@
 //! Owns the shape and the rules of `spec.source`. The invariant that would break first: an id that
 //! ends up in a URL path consists of harmless characters only.
 
-#![allow(unreachable_pub, dead_code, reason = "the KubeSchema derive repeats each struct inside a function")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "the KubeSchema derive repeats each struct inside a function"
+)]
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};

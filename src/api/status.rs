@@ -3,7 +3,11 @@
 //! Owns the shape, and which differences are worth a write. The invariant that would break first:
 //! no enum, pattern or length limit in this schema, since one violation would lose a whole write.
 
-#![allow(unreachable_pub, dead_code, reason = "the KubeSchema derive repeats each struct inside a function")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "the KubeSchema derive repeats each struct inside a function"
+)]
 
 use super::image_ref::ProviderRef;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};

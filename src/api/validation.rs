@@ -22,7 +22,9 @@ pub struct Violation {
 /// Fills in the defaults of `kind`'s schema and checks the object against it. An object of a kind
 /// that is not ours is returned as it is. Unknown fields are violations, as `kubectl` treats them.
 pub fn validate(kind: &str, object: &mut Value) -> Vec<Violation> {
-    let Some(schema) = crd::schema(kind) else { return Vec::new() };
+    let Some(schema) = crd::schema(kind) else {
+        return Vec::new();
+    };
     let mut violations = Vec::new();
     walk(&schema, object, "", &mut violations);
     if violations.is_empty()
@@ -38,8 +40,12 @@ pub fn validate(kind: &str, object: &mut Value) -> Vec<Violation> {
 }
 
 fn walk(schema: &JSONSchemaProps, value: &mut Value, path: &str, found: &mut Vec<Violation>) {
-    let mut complain =
-        |message: String| found.push(Violation { path: path.into(), message });
+    let mut complain = |message: String| {
+        found.push(Violation {
+            path: path.into(),
+            message,
+        })
+    };
     match (schema.type_.as_deref(), &mut *value) {
         (Some("string"), Value::String(text)) => check_text(schema, text, &mut complain),
         (Some("integer"), Value::Number(number)) => {
@@ -49,10 +55,16 @@ fn walk(schema: &JSONSchemaProps, value: &mut Value, path: &str, found: &mut Vec
             #[expect(clippy::cast_precision_loss, reason = "bounds are small")]
             let number = number as f64;
             if schema.minimum.is_some_and(|min| number < min) {
-                complain(format!("must be at least {}", schema.minimum.unwrap_or_default()));
+                complain(format!(
+                    "must be at least {}",
+                    schema.minimum.unwrap_or_default()
+                ));
             }
             if schema.maximum.is_some_and(|max| number > max) {
-                complain(format!("must be at most {}", schema.maximum.unwrap_or_default()));
+                complain(format!(
+                    "must be at most {}",
+                    schema.maximum.unwrap_or_default()
+                ));
             }
         }
         (Some("boolean"), Value::Bool(_)) | (None, _) => {}
@@ -65,10 +77,16 @@ fn walk(schema: &JSONSchemaProps, value: &mut Value, path: &str, found: &mut Vec
 fn check_text(schema: &JSONSchemaProps, text: &str, complain: &mut impl FnMut(String)) {
     let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
     if schema.max_length.is_some_and(|max| length > max) {
-        complain(format!("may not be longer than {}", schema.max_length.unwrap_or_default()));
+        complain(format!(
+            "may not be longer than {}",
+            schema.max_length.unwrap_or_default()
+        ));
     }
     if schema.min_length.is_some_and(|min| length < min) {
-        complain(format!("must have at least {} characters", schema.min_length.unwrap_or_default()));
+        complain(format!(
+            "must have at least {} characters",
+            schema.min_length.unwrap_or_default()
+        ));
     }
     if let Some(pattern) = &schema.pattern
         && !Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
@@ -86,12 +104,24 @@ fn check_items(
     use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray;
     let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
     if schema.min_items.is_some_and(|min| count < min) {
-        let message = format!("should have at least {} items", schema.min_items.unwrap_or_default());
-        found.push(Violation { path: path.into(), message });
+        let message = format!(
+            "should have at least {} items",
+            schema.min_items.unwrap_or_default()
+        );
+        found.push(Violation {
+            path: path.into(),
+            message,
+        });
     }
     if schema.max_items.is_some_and(|max| count > max) {
-        let message = format!("must have at most {} items", schema.max_items.unwrap_or_default());
-        found.push(Violation { path: path.into(), message });
+        let message = format!(
+            "must have at most {} items",
+            schema.max_items.unwrap_or_default()
+        );
+        found.push(Violation {
+            path: path.into(),
+            message,
+        });
     }
     if let Some(JSONSchemaPropsOrArray::Schema(each)) = &schema.items {
         for (index, item) in items.iter_mut().enumerate() {
@@ -109,10 +139,19 @@ fn check_fields(
     let (Some(properties), Some(fields)) = (&schema.properties, value.as_object_mut()) else {
         return;
     };
-    let join = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
+    let join = |name: &str| {
+        if path.is_empty() {
+            name.into()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
     // The API server prunes a null where the schema is not nullable, then applies the default.
     fields.retain(|name, value| {
-        !value.is_null() || properties.get(name).is_some_and(|p| p.nullable == Some(true))
+        !value.is_null()
+            || properties
+                .get(name)
+                .is_some_and(|p| p.nullable == Some(true))
     });
     for (name, property) in properties {
         if let (None, Some(default)) = (fields.get(name), &property.default) {
@@ -126,11 +165,22 @@ fn check_fields(
             _ if root && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") => {}
             _ if value.is_null() => {}
             Some(property) => walk(property, value, &join(name), found),
-            None => found.push(Violation { path: join(name), message: "unknown field".into() }),
+            None => found.push(Violation {
+                path: join(name),
+                message: "unknown field".into(),
+            }),
         }
     }
-    for name in schema.required.iter().flatten().filter(|name| !fields.contains_key(*name)) {
-        found.push(Violation { path: join(name), message: "Required value".into() });
+    for name in schema
+        .required
+        .iter()
+        .flatten()
+        .filter(|name| !fields.contains_key(*name))
+    {
+        found.push(Violation {
+            path: join(name),
+            message: "Required value".into(),
+        });
     }
 }
 

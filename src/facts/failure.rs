@@ -78,6 +78,11 @@ pub struct Failure {
 impl Failure {
     /// A failure without a hint of the platform.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, request_id: None }
+        Self {
+            kind,
+            message: message.into(),
+            retry_after: None,
+            request_id: None,
+        }
     }
 }

@@ -5,10 +5,6 @@
 //! about the same image yield equal facts.
 
 pub mod failure;
-pub mod lite_server;
-pub mod notebook;
-pub mod pai;
-pub mod text;
 pub mod vocabulary;
 
 pub use failure::{Failure, FailureKind};
@@ -39,4 +35,20 @@ pub struct Facts {
     pub updated: Option<String>,
     /// The platform's own words, with the id of the call.
     pub upstream: Upstream,
+}
+
+impl Facts {
+    /// stub
+    pub fn write_to(&self, status: &mut crate::api::ImageRefStatus) {
+        status.arch = self.arch.map(|a| a.as_str().into());
+        status.status = Some(self.status.as_str().into());
+        status.swr_path.clone_from(&self.swr_path);
+        status.image.clone_from(&self.image);
+        status.accelerators.clone_from(&self.accelerators);
+        status.image_id = Some(self.image_id.clone());
+        status.size_bytes = self.size;
+        status.upstream_created_time.clone_from(&self.created);
+        status.upstream_updated_time.clone_from(&self.updated);
+        status.upstream = Some(self.upstream.clone());
+    }
 }

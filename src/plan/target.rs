@@ -22,7 +22,10 @@ pub struct ProviderId {
 impl ProviderId {
     /// The form that a status shows.
     pub fn to_ref(&self) -> ProviderRef {
-        ProviderRef { kind: self.kind.as_str().into(), name: self.name.clone() }
+        ProviderRef {
+            kind: self.kind.as_str().into(),
+            name: self.name.clone(),
+        }
     }
 }
 
@@ -190,10 +193,25 @@ impl Target {
         // The parts are free of line feeds, so the joined text is unambiguous.
         let provider = self.provider.to_string();
         let text = match &self.account {
-            Account::ModelArts { endpoint, region, project_id, workspace_id } => {
-                [&provider, "modelArts", endpoint, region, project_id, workspace_id].join("\n")
-            }
-            Account::Pai { endpoint, region, workspace_id } => {
+            Account::ModelArts {
+                endpoint,
+                region,
+                project_id,
+                workspace_id,
+            } => [
+                &provider,
+                "modelArts",
+                endpoint,
+                region,
+                project_id,
+                workspace_id,
+            ]
+            .join("\n"),
+            Account::Pai {
+                endpoint,
+                region,
+                workspace_id,
+            } => {
                 let workspace_id = workspace_id.as_deref().unwrap_or_default();
                 [&provider, "pai", endpoint, region, workspace_id].join("\n")
             }

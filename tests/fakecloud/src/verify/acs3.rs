@@ -52,10 +52,12 @@ impl Refusal {
         // The exact text for this signature version is not on record; the first words are the older
         // version's, and both of the server's texts follow so that a client's author can compare.
         let mismatch = |detail: &str| {
-            let message = format!("Specified signature is not matched with our calculation. {detail}");
+            let message =
+                format!("Specified signature is not matched with our calculation. {detail}");
             (400, "SignatureDoesNotMatch".to_owned(), message)
         };
-        let fault = |status: u16, code: &str, message: &str| (status, code.to_owned(), message.to_owned());
+        let fault =
+            |status: u16, code: &str, message: &str| (status, code.to_owned(), message.to_owned());
         match self {
             Refusal::Missing(header) => {
                 let parameter: String = header
@@ -63,26 +65,44 @@ impl Refusal {
                     .split('-')
                     .flat_map(|word| {
                         let mut letters = word.chars();
-                        letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters)
+                        letters
+                            .next()
+                            .map(|first| first.to_ascii_uppercase())
+                            .into_iter()
+                            .chain(letters)
                     })
                     .collect();
-                (400, format!("Missing{parameter}"), format!("The header {header} is mandatory for this action."))
+                (
+                    400,
+                    format!("Missing{parameter}"),
+                    format!("The header {header} is mandatory for this action."),
+                )
             }
-            Refusal::Malformed => {
-                fault(400, "IncompleteSignature", "The request signature does not conform to Aliyun standards.")
-            }
-            Refusal::UnknownAccessKey => {
-                fault(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-            }
-            Refusal::DateFormat => {
-                fault(400, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
-            }
-            Refusal::Expired => {
-                fault(400, "InvalidTimeStamp.Expired", "Specified time stamp or date value is expired.")
-            }
-            Refusal::NoSecurityToken => {
-                fault(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.")
-            }
+            Refusal::Malformed => fault(
+                400,
+                "IncompleteSignature",
+                "The request signature does not conform to Aliyun standards.",
+            ),
+            Refusal::UnknownAccessKey => fault(
+                404,
+                "InvalidAccessKeyId.NotFound",
+                "Specified access key is not found.",
+            ),
+            Refusal::DateFormat => fault(
+                400,
+                "InvalidTimeStamp.Format",
+                "Specified time stamp or date value is not well formatted.",
+            ),
+            Refusal::Expired => fault(
+                400,
+                "InvalidTimeStamp.Expired",
+                "Specified time stamp or date value is expired.",
+            ),
+            Refusal::NoSecurityToken => fault(
+                400,
+                "MissingSecurityToken",
+                "SecurityToken is mandatory for this action.",
+            ),
             Refusal::SecurityToken => fault(
                 400,
                 "InvalidSecurityToken.MismatchWithAccessKey",
@@ -90,7 +110,10 @@ impl Refusal {
             ),
             Refusal::Unsigned(header) => mismatch(&format!("the header {header} must be signed.")),
             Refusal::ContentHash => mismatch("x-acs-content-sha256 is not the hash of the body."),
-            Refusal::Signature { string_to_sign, canonical_request } => mismatch(&format!(
+            Refusal::Signature {
+                string_to_sign,
+                canonical_request,
+            } => mismatch(&format!(
                 "server string to sign is:{string_to_sign} server canonical request is:{canonical_request}"
             )),
         }
@@ -113,12 +136,15 @@ pub fn verify(
     let content_hash = required("x-acs-content-sha256")?;
 
     let secret = lookup(claim.access_key).ok_or(Refusal::UnknownAccessKey)?;
-    let instant =
-        strict_instant(date, "0000-00-00T00:00:00Z", "%Y-%m-%dT%H:%M:%SZ").ok_or(Refusal::DateFormat)?;
+    let instant = strict_instant(date, "0000-00-00T00:00:00Z", "%Y-%m-%dT%H:%M:%SZ")
+        .ok_or(Refusal::DateFormat)?;
     if !within_window(instant, now) {
         return Err(Refusal::Expired);
     }
-    match (&secret.security_token, request.header("x-acs-security-token")) {
+    match (
+        &secret.security_token,
+        request.header("x-acs-security-token"),
+    ) {
         (Some(_), None) => return Err(Refusal::NoSecurityToken),
         (wanted, sent) if wanted.as_deref() != sent => return Err(Refusal::SecurityToken),
         _ => {}
@@ -134,15 +160,28 @@ pub fn verify(
 
     let canonical_request = canonical_request(request, &claim.signed_headers, content_hash);
     let string_to_sign = format!("{ALGORITHM}\n{}", sha256_hex(canonical_request.as_bytes()));
-    let expected = hex::encode(hmac_sha256(secret.secret.as_bytes(), string_to_sign.as_bytes()));
+    let expected = hex::encode(hmac_sha256(
+        secret.secret.as_bytes(),
+        string_to_sign.as_bytes(),
+    ));
     if expected != claim.signature {
-        return Err(Refusal::Signature { string_to_sign, canonical_request });
+        return Err(Refusal::Signature {
+            string_to_sign,
+            canonical_request,
+        });
     }
-    Ok(Accepted { access_key: claim.access_key.to_owned(), nonce: nonce.to_owned() })
+    Ok(Accepted {
+        access_key: claim.access_key.to_owned(),
+        nonce: nonce.to_owned(),
+    })
 }
 
 fn acs_headers(request: &WireRequest<'_>) -> impl Iterator<Item = String> {
-    request.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).filter(|name| name.starts_with("x-acs-"))
+    request
+        .headers
+        .iter()
+        .map(|(name, _)| name.to_ascii_lowercase())
+        .filter(|name| name.starts_with("x-acs-"))
 }
 
 /// The parts of an `Authorization` header.
@@ -156,24 +195,45 @@ struct Claim<'a> {
 impl<'a> Claim<'a> {
     fn parse(header: &'a str) -> Option<Self> {
         let rest = header.strip_prefix(ALGORITHM)?.strip_prefix(' ')?;
-        let part =
-            |wanted: &str| rest.split(',').find_map(|part| part.trim().strip_prefix(wanted)?.strip_prefix('='));
+        let part = |wanted: &str| {
+            rest.split(',')
+                .find_map(|part| part.trim().strip_prefix(wanted)?.strip_prefix('='))
+        };
         let mut signed_headers: Vec<&str> = part("SignedHeaders")?.split(';').collect();
         signed_headers.sort_unstable();
-        Some(Claim { access_key: part("Credential")?, signed_headers, signature: part("Signature")? })
+        Some(Claim {
+            access_key: part("Credential")?,
+            signed_headers,
+            signature: part("Signature")?,
+        })
     }
 }
 
-fn canonical_request(request: &WireRequest<'_>, signed_headers: &[&str], content_hash: &str) -> String {
+fn canonical_request(
+    request: &WireRequest<'_>,
+    signed_headers: &[&str],
+    content_hash: &str,
+) -> String {
     let mut headers = String::new();
     for name in signed_headers {
         let mut values: Vec<&str> = request.header_values(name).collect();
         values.sort_unstable();
-        headers.push_str(&format!("{name}:{}\n", values.join(",")));
+        headers.extend([name, ":", &values.join(","), "\n"]);
     }
-    let path = if request.path.is_empty() { "/" } else { request.path };
-    [request.method, path, &canonical_query(request), &headers, &signed_headers.join(";"), content_hash]
-        .join("\n")
+    let path = if request.path.is_empty() {
+        "/"
+    } else {
+        request.path
+    };
+    [
+        request.method,
+        path,
+        &canonical_query(request),
+        &headers,
+        &signed_headers.join(";"),
+        content_hash,
+    ]
+    .join("\n")
 }
 
 /// Sorted by key. Values are encoded, keys are not: neither official signer encodes them.

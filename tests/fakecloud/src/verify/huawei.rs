@@ -2,7 +2,9 @@
 //! `V11-HMAC-SHA256`. Pure: request, clock and a lookup of secrets in, a verdict out.
 //! Must not be known here: accounts' projects, lock-outs, the shape of error answers.
 
-use super::{Secret, WireRequest, decode, encode, hmac_sha256, sha256_hex, strict_instant, within_window};
+use super::{
+    Secret, WireRequest, decode, encode, hmac_sha256, sha256_hex, strict_instant, within_window,
+};
 use jiff::Timestamp;
 use std::fmt;
 
@@ -46,7 +48,10 @@ impl Refusal {
     /// The known access key whose failure this is; such failures count towards its lock-out.
     pub fn failed_key(&self) -> Option<&str> {
         match self {
-            Refusal::SecurityToken(key) | Refusal::Signature { access_key: key, .. } => Some(key),
+            Refusal::SecurityToken(key)
+            | Refusal::Signature {
+                access_key: key, ..
+            } => Some(key),
             _ => None,
         }
     }
@@ -56,12 +61,19 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::NoAuthorization => f.write_str("x-auth-token not found"),
-            Refusal::Malformed(what) => write!(f, "verify aksk signature fail, authorization header: {what}"),
+            Refusal::Malformed(what) => write!(
+                f,
+                "verify aksk signature fail, authorization header: {what}"
+            ),
             Refusal::UnknownAccessKey(key) => write!(f, "ak {key} not exist"),
-            Refusal::Date => f.write_str("verify aksk signature fail, x-sdk-date is missing or invalid"),
+            Refusal::Date => {
+                f.write_str("verify aksk signature fail, x-sdk-date is missing or invalid")
+            }
             Refusal::Expired => f.write_str("verify aksk signature fail, x-sdk-date expired"),
             Refusal::SecurityToken(_) => f.write_str("verify security token fail"),
-            Refusal::Signature { canonical_request, .. } => {
+            Refusal::Signature {
+                canonical_request, ..
+            } => {
                 let request = canonical_request.replace('\n', "|");
                 write!(f, "verify aksk signature fail, canonicalRequest:{request}")
             }
@@ -78,16 +90,19 @@ pub fn verify(
     now: Timestamp,
     lookup: impl Fn(&str) -> Option<Secret>,
 ) -> Result<Accepted, Refusal> {
-    let header = request.header("authorization").ok_or(Refusal::NoAuthorization)?;
+    let header = request
+        .header("authorization")
+        .ok_or(Refusal::NoAuthorization)?;
     let claim = Claim::parse(header)?;
-    let secret =
-        lookup(claim.access_key).ok_or_else(|| Refusal::UnknownAccessKey(claim.access_key.to_owned()))?;
+    let secret = lookup(claim.access_key)
+        .ok_or_else(|| Refusal::UnknownAccessKey(claim.access_key.to_owned()))?;
 
     if !claim.signed_headers.contains(&"x-sdk-date") {
         return Err(Refusal::Malformed("x-sdk-date is not signed"));
     }
     let date = request.header("x-sdk-date").ok_or(Refusal::Date)?;
-    let instant = strict_instant(date, "00000000T000000Z", "%Y%m%dT%H%M%SZ").ok_or(Refusal::Date)?;
+    let instant =
+        strict_instant(date, "00000000T000000Z", "%Y%m%dT%H%M%SZ").ok_or(Refusal::Date)?;
     if !within_window(instant, now) {
         return Err(Refusal::Expired);
     }
@@ -100,9 +115,14 @@ pub fn verify(
     let canonical_request = canonical_request(request, &claim.signed_headers);
     let expected = claim.signature_of(&canonical_request, date, &secret.secret)?;
     if expected != claim.signature || !payload_holds(request) {
-        return Err(Refusal::Signature { access_key: claim.access_key.to_owned(), canonical_request });
+        return Err(Refusal::Signature {
+            access_key: claim.access_key.to_owned(),
+            canonical_request,
+        });
     }
-    Ok(Accepted { access_key: claim.access_key.to_owned() })
+    Ok(Accepted {
+        access_key: claim.access_key.to_owned(),
+    })
 }
 
 /// The parts of an `Authorization` header.
@@ -117,18 +137,20 @@ struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     fn parse(header: &'a str) -> Result<Self, Refusal> {
-        let (algorithm, rest) =
-            header.split_once(' ').ok_or(Refusal::Malformed("no space after the algorithm"))?;
+        let (algorithm, rest) = header
+            .split_once(' ')
+            .ok_or(Refusal::Malformed("no space after the algorithm"))?;
         let part = |wanted: &str| {
-            rest.split(',').find_map(|part| part.trim().strip_prefix(wanted)?.strip_prefix('='))
+            rest.split(',')
+                .find_map(|part| part.trim().strip_prefix(wanted)?.strip_prefix('='))
         };
         let (access_key, info) = match algorithm {
             PLAIN => (part("Access").ok_or(Refusal::Malformed("no Access"))?, None),
             DERIVED => {
                 let credential = part("Credential").ok_or(Refusal::Malformed("no Credential"))?;
-                let (key, info) = credential
-                    .split_once('/')
-                    .ok_or(Refusal::Malformed("no date, region and service in Credential"))?;
+                let (key, info) = credential.split_once('/').ok_or(Refusal::Malformed(
+                    "no date, region and service in Credential",
+                ))?;
                 (key, Some(info))
             }
             _ => return Err(Refusal::Malformed("unknown algorithm")),
@@ -137,17 +159,29 @@ impl<'a> Claim<'a> {
         let mut signed_headers: Vec<&str> = list.split(';').collect();
         signed_headers.sort_unstable();
         let signature = part("Signature").ok_or(Refusal::Malformed("no Signature"))?;
-        Ok(Claim { access_key, info, signed_headers, signature })
+        Ok(Claim {
+            access_key,
+            info,
+            signed_headers,
+            signature,
+        })
     }
 
-    fn signature_of(&self, canonical_request: &str, date: &str, secret: &str) -> Result<String, Refusal> {
+    fn signature_of(
+        &self,
+        canonical_request: &str,
+        date: &str,
+        secret: &str,
+    ) -> Result<String, Refusal> {
         let hash = sha256_hex(canonical_request.as_bytes());
         let (key, text) = match self.info {
             None => (secret.to_owned(), format!("{PLAIN}\n{date}\n{hash}")),
             Some(info) => {
                 let day = date.get(..8).unwrap_or_default();
                 if info.split('/').count() != 3 || info.split('/').next() != Some(day) {
-                    return Err(Refusal::Malformed("Credential is not <key>/<day of x-sdk-date>/<region>/<service>"));
+                    return Err(Refusal::Malformed(
+                        "Credential is not <key>/<day of x-sdk-date>/<region>/<service>",
+                    ));
                 }
                 let key = derived_key(secret, self.access_key, info);
                 (key, format!("{DERIVED}\n{date}\n{info}\n{hash}"))
@@ -170,7 +204,7 @@ fn canonical_request(request: &WireRequest<'_>, signed_headers: &[&str]) -> Stri
     let mut headers = String::new();
     for name in signed_headers {
         let values: Vec<&str> = request.header_values(name).collect();
-        headers.push_str(&format!("{name}:{}\n", values.join(",")));
+        headers.extend([name, ":", &values.join(","), "\n"]);
     }
     [
         request.method.to_ascii_uppercase(),
@@ -187,7 +221,11 @@ fn canonical_request(request: &WireRequest<'_>, signed_headers: &[&str]) -> Stri
 /// slash at the end.
 fn canonical_path(path: &str) -> String {
     let decoded = decode(path);
-    let mut canonical = decoded.split(|byte| *byte == b'/').map(encode).collect::<Vec<_>>().join("/");
+    let mut canonical = decoded
+        .split(|byte| *byte == b'/')
+        .map(encode)
+        .collect::<Vec<_>>()
+        .join("/");
     if !canonical.ends_with('/') {
         canonical.push('/');
     }
@@ -198,8 +236,10 @@ fn canonical_path(path: &str) -> String {
 fn canonical_query(request: &WireRequest<'_>) -> String {
     let mut parameters = request.parameters();
     parameters.sort();
-    let pairs: Vec<String> =
-        parameters.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
+    let pairs: Vec<String> = parameters
+        .iter()
+        .map(|(key, value)| format!("{}={}", encode(key), encode(value)))
+        .collect();
     pairs.join("&")
 }
 
@@ -215,5 +255,7 @@ fn payload_holds(request: &WireRequest<'_>) -> bool {
     request.body.is_empty()
         || request
             .header("x-sdk-content-sha256")
-            .is_none_or(|claimed| claimed == UNSIGNED_PAYLOAD || claimed == sha256_hex(request.body))
+            .is_none_or(|claimed| {
+                claimed == UNSIGNED_PAYLOAD || claimed == sha256_hex(request.body)
+            })
 }

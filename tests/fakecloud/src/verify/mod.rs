@@ -15,7 +15,11 @@ use sha2::{Digest, Sha256};
 pub const CLOCK_WINDOW_S: i64 = 15 * 60;
 
 /// Everything outside `A–Z a–z 0–9 - _ . ~` is encoded.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// A request exactly as it was on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -96,10 +100,13 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
 /// Reads a UTC instant in one strict layout, in which `0` stands for a digit and the rest for itself.
 fn strict_instant(text: &str, layout: &str, format: &str) -> Option<jiff::Timestamp> {
     let fits = text.len() == layout.len()
-        && text.bytes().zip(layout.bytes()).all(|(byte, wanted)| match wanted {
-            b'0' => byte.is_ascii_digit(),
-            other => byte == other,
-        });
+        && text
+            .bytes()
+            .zip(layout.bytes())
+            .all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                other => byte == other,
+            });
     if !fits {
         return None;
     }

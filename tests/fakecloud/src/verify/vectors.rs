@@ -23,21 +23,35 @@ struct Sample {
 
 impl Sample {
     fn read(vector: &Value) -> Self {
-        let text = |pointer: &str| vector.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+        let text = |pointer: &str| {
+            vector
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap()
+                .to_owned()
+        };
         let algorithm = text("/algorithm");
         let (layout, format) = if algorithm.starts_with("ACS3") {
             ("0000-00-00T00:00:00Z", "%Y-%m-%dT%H:%M:%SZ")
         } else {
             ("00000000T000000Z", "%Y%m%dT%H%M%SZ")
         };
-        let headers = vector.pointer("/expected/request_headers").and_then(Value::as_array).unwrap();
+        let headers = vector
+            .pointer("/expected/request_headers")
+            .and_then(Value::as_array)
+            .unwrap();
         Sample {
             method: text("/request/method"),
             path: text("/request/wire_path"),
             query: text("/request/wire_query"),
             headers: headers
                 .iter()
-                .map(|pair| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned()))
+                .map(|pair| {
+                    (
+                        pair[0].as_str().unwrap().to_owned(),
+                        pair[1].as_str().unwrap().to_owned(),
+                    )
+                })
                 .collect(),
             body: text("/request/body").into_bytes(),
             now: super::strict_instant(&text("/datetime"), layout, format).unwrap(),
@@ -63,20 +77,36 @@ impl Sample {
         };
         let lookup = |key: &str| (key == self.access_key).then(|| self.secret.clone());
         if self.algorithm.starts_with("ACS3") {
-            acs3::verify(&request, self.now, lookup).map(drop).map_err(|refusal| format!("{refusal:?}"))
+            acs3::verify(&request, self.now, lookup)
+                .map(drop)
+                .map_err(|refusal| format!("{refusal:?}"))
         } else {
-            huawei::verify(&request, self.now, lookup).map(drop).map_err(|refusal| format!("{refusal:?}"))
+            huawei::verify(&request, self.now, lookup)
+                .map(drop)
+                .map_err(|refusal| format!("{refusal:?}"))
         }
     }
 
     fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(header, _)| header.eq_ignore_ascii_case(name));
         found.map_or("", |(_, value)| value.as_str())
     }
 
     fn signed_headers(&self) -> Vec<String> {
-        let list = self.header("authorization").split("SignedHeaders=").nth(1).unwrap();
-        list.split(',').next().unwrap().split(';').map(str::to_owned).collect()
+        let list = self
+            .header("authorization")
+            .split("SignedHeaders=")
+            .nth(1)
+            .unwrap();
+        list.split(',')
+            .next()
+            .unwrap()
+            .split(';')
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -109,17 +139,25 @@ fn changes(sample: &Sample) -> Vec<(String, Sample)> {
         push("query", &|copy| copy.query.clone_from(&query));
     }
     push("query, one more parameter", &|copy| {
-        copy.query = if copy.query.is_empty() { "a=b".into() } else { format!("{}&a=b", copy.query) };
+        copy.query = if copy.query.is_empty() {
+            "a=b".into()
+        } else {
+            format!("{}&a=b", copy.query)
+        };
     });
     let signed = sample.signed_headers();
     for (index, (name, value)) in sample.headers.iter().enumerate() {
         if signed.iter().any(|other| other.eq_ignore_ascii_case(name)) {
             for value in one_byte_changes(value.trim()) {
-                push(&format!("header {name}"), &|copy| copy.headers[index].1.clone_from(&value));
+                push(&format!("header {name}"), &|copy| {
+                    copy.headers[index].1.clone_from(&value);
+                });
             }
         } else if name.eq_ignore_ascii_case("authorization") {
             for value in one_byte_changes(value) {
-                push("authorization", &|copy| copy.headers[index].1.clone_from(&value));
+                push("authorization", &|copy| {
+                    copy.headers[index].1.clone_from(&value);
+                });
             }
         }
     }
@@ -129,7 +167,9 @@ fn changes(sample: &Sample) -> Vec<(String, Sample)> {
         }
         push("body, one more byte", &|copy| copy.body.push(b'x'));
     }
-    push("clock", &|copy| copy.now += jiff::SignedDuration::from_secs(901));
+    push("clock", &|copy| {
+        copy.now += jiff::SignedDuration::from_secs(901);
+    });
     push("secret", &|copy| copy.secret.secret.push('x'));
     changed
 }
@@ -140,7 +180,8 @@ fn run(file: &str) {
         PathBuf::from,
     );
     let path = folder.join(file);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let document: Value = serde_json::from_str(&text).unwrap();
     let vectors = document["vectors"].as_array().unwrap();
     assert!(!vectors.is_empty());
@@ -149,7 +190,10 @@ fn run(file: &str) {
         let name = &vector["name"];
         assert_eq!(sample.accepted(), Ok(()), "{name}");
         for (what, changed) in changes(&sample) {
-            assert!(changed.accepted().is_err(), "{name}: accepted after a change of {what}");
+            assert!(
+                changed.accepted().is_err(),
+                "{name}: accepted after a change of {what}"
+            );
         }
     }
 }

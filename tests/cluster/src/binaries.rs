@@ -1,0 +1,97 @@
+//! Where the binaries of the control plane are, and what to say if they are not there.
+//!
+//! Owns the rule that `build.sh` follows as well: `KUBEBUILDER_ASSETS` if it is set, else
+//! `CONTROL_PLANE_DIR`, else `target/control-plane` of the workspace. It must not know how the
+//! binaries are started. The invariant that would break first: a missing control plane never lets
+//! CI pass, because a skipped test looks the same as a good one.
+
+use std::{
+    env,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// What a cluster cannot do without.
+const TOOLS: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
+
+/// The folder in which `etcd`, `kube-apiserver` and `kubectl` are looked for. It is absolute: the
+/// servers run in a working folder of their own.
+pub(crate) fn folder() -> PathBuf {
+    let set = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let folder = match (set("KUBEBUILDER_ASSETS"), set("CONTROL_PLANE_DIR")) {
+        (Some(assets), _) => assets,
+        (None, Some(built)) => built.join("bin"),
+        (None, None) => {
+            let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let workspace = here.ancestors().nth(2).unwrap_or(here);
+            workspace.join("target/control-plane/bin")
+        }
+    };
+    std::path::absolute(&folder).unwrap_or(folder)
+}
+
+/// Whether a cluster can be started here; the error is a sentence that says how to get there.
+///
+/// # Errors
+/// Names the binaries that are missing, the folder, and the command that builds them.
+pub fn available() -> Result<(), String> {
+    missing_in(&folder())
+}
+
+fn missing_in(folder: &Path) -> Result<(), String> {
+    let missing: Vec<&str> = TOOLS
+        .into_iter()
+        .filter(|tool| !folder.join(tool).is_file())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "no {} in {}: run `make control-plane` (or tests/cluster/build.sh), or point \
+         KUBEBUILDER_ASSETS at a folder that holds them",
+        missing.join(", "),
+        folder.display()
+    ))
+}
+
+/// Whether the calling test can use a cluster. If not, it says so on stderr, past the capture of
+/// the test harness, and returns false so that the test can return early.
+///
+/// # Panics
+/// If `CI` is set in the environment: there, a skipped test is a failed one.
+pub fn require() -> bool {
+    let Err(why) = available() else { return true };
+    let ci = env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    assert!(!ci, "tests need a control plane: {why}");
+    let thread = std::thread::current();
+    // `eprintln!` would be swallowed with the output of a test that passes.
+    let _ = writeln!(
+        io::stderr(),
+        "SKIPPED {}: {why}",
+        thread.name().unwrap_or("a test")
+    );
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_the_command_that_builds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for tool in ["etcd", "kubectl"] {
+            std::fs::write(folder.path().join(tool), "").unwrap();
+        }
+        let why = missing_in(folder.path()).unwrap_err();
+        assert!(why.starts_with("no kube-apiserver in "), "{why}");
+        assert!(why.contains("make control-plane"), "{why}");
+
+        std::fs::write(folder.path().join("kube-apiserver"), "").unwrap();
+        assert_eq!(missing_in(folder.path()), Ok(()));
+    }
+}

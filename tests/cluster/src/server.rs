@@ -1,0 +1,124 @@
+//! One server process under `guard.sh`.
+//!
+//! Owns the guard, the pipe that keeps it going, and the server's log. It must not know which
+//! server it runs. The invariant that would break first: this struct alone holds the write end of
+//! the pipe. The standard library marks it close-on-exec, so no other child inherits it; if one
+//! did, the server would live as long as that child.
+
+use std::{
+    fs,
+    io::{Read as _, Seek as _, SeekFrom},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::kubectl::wait;
+
+const GUARD: &str = include_str!("guard.sh");
+
+/// A kill and the removal of a small folder; generous for a machine under load.
+const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// What to run.
+pub(crate) struct Spec<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<String>,
+    /// The server's working folder; its log is `NAME.log` in there.
+    pub(crate) folder: &'a Path,
+    /// Whether the guard removes the folder after the server was ended.
+    pub(crate) removes_folder: bool,
+}
+
+pub(crate) struct Server {
+    name: &'static str,
+    guard: Child,
+    log: PathBuf,
+    log_start: u64,
+}
+
+impl Server {
+    /// Starts a server; that it runs does not mean that it is ready.
+    pub(crate) fn spawn(spec: Spec<'_>) -> Result<Self> {
+        let Spec {
+            name,
+            program,
+            args,
+            folder,
+            removes_folder,
+        } = spec;
+        let log = folder.join(format!("{name}.log"));
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .with_context(|| format!("opening {}", log.display()))?;
+        let log_start = file.metadata()?.len();
+        let guard = Command::new("/bin/sh")
+            .args(["-c", GUARD, "guard"])
+            .arg(if removes_folder {
+                folder
+            } else {
+                Path::new("")
+            })
+            .arg(program)
+            .args(args)
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            // Ctrl-C in a terminal reaches the owner alone; the guard ends because of its owner.
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("starting {name}"))?;
+        Ok(Self {
+            name,
+            guard,
+            log,
+            log_start,
+        })
+    }
+
+    /// The status of a server that has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.guard.try_wait().ok().flatten()
+    }
+
+    /// What this process has logged, without the runs before it.
+    pub(crate) fn log(&self) -> String {
+        let mut bytes = Vec::new();
+        if let Ok(mut file) = fs::File::open(&self.log)
+            && file.seek(SeekFrom::Start(self.log_start)).is_ok()
+        {
+            let _ = file.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The name and the last lines of the log, for an error.
+    pub(crate) fn last_words(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines[lines.len().saturating_sub(15)..].join("\n  ");
+        format!("last lines of {}:\n  {tail}", self.name)
+    }
+
+    /// Kills the server and waits until it is gone. There is nothing to save, so nothing is asked
+    /// to shut down in order.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        drop(self.guard.stdin.take());
+        wait(&mut self.guard, STOP_LIMIT)
+            .map(drop)
+            .with_context(|| format!("ending {}", self.name))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}

@@ -1,0 +1,48 @@
+//! Owns the made-up accounts, places and image ids every fake cloud starts with.
+//! Must not be known here: how they are checked or served.
+
+/// Huawei Cloud access key of the default account.
+pub const HUAWEI_AK: &str = "FAKEHUAWEIAK00000001";
+/// Its secret key.
+pub const HUAWEI_SK: &str = "fake-huawei-secret-key-opens-nothing-001";
+/// Project of the default Huawei Cloud account.
+pub const PROJECT_ID: &str = "fa4ec10d0000000000000000000000a1";
+/// Region of everything, and so the name of the default project.
+pub const REGION: &str = "cn-north-4";
+/// A token of the default project, as `X-Auth-Token` takes it.
+pub const AUTH_TOKEN: &str = "fake-auth-token-opens-nothing-0001";
+/// Domain (account) name for tokens by password.
+pub const IAM_DOMAIN: &str = "fake-domain";
+/// User name for tokens by password.
+pub const IAM_USER: &str = "fake-user";
+/// Password for tokens by password.
+pub const IAM_PASSWORD: &str = "fake-password-opens-nothing";
+/// Alibaba Cloud access key of the default account.
+pub const ALIBABA_AK: &str = "LTAIFAKE0000000000000001";
+/// Its secret.
+pub const ALIBABA_SECRET: &str = "fake-alibaba-secret-nothing-01";
+/// Its account id.
+pub const ALIBABA_ACCOUNT: &str = "1000000000000001";
+
+/// The notebook image of the documents' example, served byte for byte.
+pub const SEED_NOTEBOOK_ID: &str = "278e88d1-5b71-4766-8502-b3ba72e824d9";
+/// The other preset of the documents' list example.
+pub const MODELBOX_NOTEBOOK_ID: &str = "e1a07296-22a8-4f05-8bc8-e936c8e54103";
+/// A private Ascend image for Arm in the organisation `ai-team`, `ACTIVE`.
+pub const ASCEND_NOTEBOOK_ID: &str = "5a2f1c3e-8d4b-4f6a-9e70-1b2c3d4e5f60";
+/// A private image that is being saved, `CREATING`.
+pub const CREATING_NOTEBOOK_ID: &str = "6b3a2d4f-9e5c-4a7b-8f81-2c3d4e5f6a71";
+/// One of two images named `llm-serving`: tag `v1.0`.
+pub const TWO_TAGS_FIRST_NOTEBOOK_ID: &str = "7c4b3e5a-af6d-4b8c-9a92-3d4e5f6a7b82";
+/// The other image named `llm-serving`: tag `v1.1`.
+pub const TWO_TAGS_SECOND_NOTEBOOK_ID: &str = "8d5c4f6b-ba7e-4c9d-8ba3-4e5f6a7b8c93";
+/// A Lite Server image: `ARM`, `BMS`, `ACTIVE`; served byte for byte from its fixture.
+pub const SEED_LITE_SERVER_ID: &str = "7c1d9a54-3b2e-4e8f-a6d0-9f8e7d6c5b4a";
+/// A Lite Server image: `X86`, `ECS`, `INACTIVE`.
+pub const INACTIVE_LITE_SERVER_ID: &str = "9e6d5a7c-cb8f-4dae-9cb4-5f6a7b8c9da4";
+/// The PAI image of the document's example, served byte for byte with `Verbose=true`.
+pub const SEED_PAI_ID: &str = "image-4c62seedimage53uor";
+/// An official PAI image: public, without a workspace.
+pub const OFFICIAL_PAI_ID: &str = "image-0fficialpai0000001";
+/// A private PAI image of workspace `15945`.
+pub const WORKSPACE_PAI_ID: &str = "image-w0rkspacepai000001";
