@@ -1,0 +1,343 @@
+//! Which provider a reference means, and whether it may use it.
+//!
+//! Owns the rules between namespaces; the controller and the CLI look objects up and ask here. Must
+//! not know how. The invariant that would break first: a namespaced provider reads Secrets of its
+//! own namespace only, a cluster provider those of the operator's, and only for whom it serves.
+
+use super::{AllowedEndpoints, modelarts, pai};
+use crate::api::provider::{Accept, AllowedNamespaces, Auth, ModelArts, Pai};
+use crate::api::{
+    ClusterImageProvider, DEFAULT_PROVIDER, ImageProvider, ImageRefSpec, ProviderKind,
+};
+use crate::facts::{Failure, FailureKind};
+use crate::plan::{Account, Provided, ProviderId, Query, Target};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A provider object of either kind.
+#[derive(Clone, Debug)]
+pub enum Provider {
+    /// For one namespace.
+    Namespaced(Arc<ImageProvider>),
+    /// For chosen namespaces.
+    Cluster(Arc<ClusterImageProvider>),
+}
+
+impl Provider {
+    /// Its kind, namespace and name.
+    pub fn id(&self) -> ProviderId {
+        let (kind, metadata) = match self {
+            Self::Namespaced(p) => (ProviderKind::Namespaced, &p.metadata),
+            Self::Cluster(p) => (ProviderKind::Cluster, &p.metadata),
+        };
+        ProviderId {
+            kind,
+            namespace: metadata.namespace.clone().filter(|_| kind == ProviderKind::Namespaced),
+            name: metadata.name.clone().unwrap_or_default(),
+        }
+    }
+
+    fn parts(&self) -> (Option<&ModelArts>, Option<&Pai>, &Auth) {
+        match self {
+            Self::Namespaced(p) => {
+                (p.spec.model_arts.as_ref(), p.spec.pai.as_ref(), &p.spec.auth)
+            }
+            Self::Cluster(p) => (p.spec.model_arts.as_ref(), p.spec.pai.as_ref(), &p.spec.auth),
+        }
+    }
+
+    /// Where it asks.
+    ///
+    /// # Errors
+    /// One sentence that says which field to mend.
+    pub fn account(&self, allowed: &AllowedEndpoints) -> Result<Account, String> {
+        match self.parts() {
+            (Some(spec), None, _) => modelarts::endpoint::account(spec, allowed),
+            (None, Some(spec), _) => pai::endpoint::account(spec, allowed),
+            _ => Err("set exactly one of spec.modelArts and spec.pai".into()),
+        }
+    }
+
+    /// Whether the spec names an endpoint of its own.
+    pub fn has_endpoint(&self) -> bool {
+        let (model_arts, pai, _) = self.parts();
+        model_arts.is_some_and(|m| m.endpoint.is_some()) || pai.is_some_and(|p| p.endpoint.is_some())
+    }
+
+    /// Namespace and name of its Secret. `operator` is the operator's own namespace.
+    pub fn secret(&self, operator: &str) -> Option<(String, String)> {
+        let (.., auth) = self.parts();
+        let name = auth.secret_ref.as_ref()?.name.clone();
+        let namespace = match self {
+            Self::Namespaced(p) => p.metadata.namespace.clone()?,
+            Self::Cluster(_) => operator.to_owned(),
+        };
+        Some((namespace, name))
+    }
+
+    /// Bounds on what it may resolve to.
+    pub fn accept(&self) -> Option<&Accept> {
+        match self {
+            Self::Namespaced(_) => None,
+            Self::Cluster(p) => p.spec.accept.as_ref(),
+        }
+    }
+
+    /// `spec.suspend`.
+    pub fn suspended(&self) -> bool {
+        match self {
+            Self::Namespaced(p) => p.spec.suspend,
+            Self::Cluster(p) => p.spec.suspend,
+        }
+    }
+
+    /// Whom it serves; `None` for the namespaced kind, which serves its own namespace.
+    pub fn allowed_namespaces(&self) -> Option<&AllowedNamespaces> {
+        match self {
+            Self::Namespaced(_) => None,
+            Self::Cluster(p) => Some(&p.spec.allowed_namespaces),
+        }
+    }
+
+    /// Whether serving `namespace` depends on the namespace's labels.
+    pub fn needs_labels(&self, namespace: &str) -> bool {
+        self.allowed_namespaces().is_some_and(|allowed| {
+            !allowed.names.iter().any(|name| name == namespace)
+                && allowed.selector.as_ref().is_some_and(|s| *s != LabelSelector::default())
+        })
+    }
+
+    /// Whether it serves a namespace with these labels.
+    pub fn serves(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
+        match self {
+            Self::Namespaced(p) => p.metadata.namespace.as_deref() == Some(namespace),
+            Self::Cluster(p) => {
+                let allowed = &p.spec.allowed_namespaces;
+                allowed.names.iter().any(|name| name == namespace)
+                    || allowed.selector.as_ref().is_some_and(|s| selects(s, labels))
+            }
+        }
+    }
+
+    /// What a reference's question to this provider is.
+    pub fn provide(
+        &self,
+        spec: &ImageRefSpec,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+        allowed: &AllowedEndpoints,
+    ) -> Provided {
+        let provider = self.id();
+        let unavailable = |kind, message: String| Provided::Unavailable {
+            provider: Some(provider.clone()),
+            failure: Failure::new(kind, message),
+        };
+        if !self.serves(namespace, labels) {
+            return unavailable(
+                FailureKind::ProviderNotAllowed,
+                format!("{provider} does not serve namespace {namespace}: its owner can add it to spec.allowedNamespaces"),
+            );
+        }
+        let account = match self.account(allowed) {
+            Ok(account) => account,
+            Err(message) => {
+                return unavailable(FailureKind::ProviderNotReady, format!("{provider}: {message}"));
+            }
+        };
+        match Query::new(&spec.source, &account) {
+            Ok(query) => Provided::Target {
+                target: Target { provider, account, query },
+                accept: self.accept().cloned(),
+                suspended: self.suspended(),
+            },
+            Err(message) => unavailable(FailureKind::InvalidSpec, message),
+        }
+    }
+}
+
+/// Finds the provider that a reference means. Without `providerRef`: the namespace's ImageProvider
+/// `default`, else the ClusterImageProvider `default`.
+///
+/// # Errors
+/// A [`Provided::Unavailable`] that says which object is missing.
+pub fn choose(
+    spec: &ImageRefSpec,
+    namespace: &str,
+    find: impl Fn(&ProviderId) -> Option<Provider>,
+) -> Result<Provider, Box<Provided>> {
+    let namespaced = |name: &str| ProviderId {
+        kind: ProviderKind::Namespaced,
+        namespace: Some(namespace.into()),
+        name: name.into(),
+    };
+    let cluster =
+        |name: &str| ProviderId { kind: ProviderKind::Cluster, namespace: None, name: name.into() };
+    let missing = |provider: Option<ProviderId>, message: String| {
+        Box::new(Provided::Unavailable {
+            provider,
+            failure: Failure::new(FailureKind::ProviderNotFound, message),
+        })
+    };
+    let Some(wanted) = &spec.provider_ref else {
+        return find(&namespaced(DEFAULT_PROVIDER)).or_else(|| find(&cluster(DEFAULT_PROVIDER))).ok_or_else(|| {
+            missing(None, format!("providerRef is left out, and neither an ImageProvider named {DEFAULT_PROVIDER} in namespace {namespace} nor a ClusterImageProvider of that name exists: create one, or set providerRef"))
+        });
+    };
+    let id = match wanted.kind.as_str() {
+        "ImageProvider" => namespaced(&wanted.name),
+        "ClusterImageProvider" => cluster(&wanted.name),
+        other => {
+            return Err(Box::new(Provided::Unavailable {
+                provider: None,
+                failure: Failure::new(
+                    FailureKind::InvalidSpec,
+                    format!("providerRef.kind must be ImageProvider or ClusterImageProvider, not {other:?}"),
+                ),
+            }));
+        }
+    };
+    find(&id).ok_or_else(|| missing(Some(id.clone()), format!("{id} does not exist")))
+}
+
+/// Whether a reference may be meant for this provider: a superset, to find whom a change concerns.
+pub fn may_use(spec: &ImageRefSpec, namespace: &str, provider: &ProviderId) -> bool {
+    let reachable = provider.namespace.as_deref().is_none_or(|own| own == namespace);
+    reachable
+        && match &spec.provider_ref {
+            Some(wanted) => *wanted == provider.to_ref(),
+            None => provider.name == DEFAULT_PROVIDER,
+        }
+}
+
+/// Label selection as Kubernetes defines it. An operator that is not known selects nothing.
+fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+    let equal = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .all(|(key, value)| labels.get(key).is_some_and(|label| label == value));
+    let matched = selector.match_expressions.iter().flatten().all(|rule| {
+        let label = labels.get(&rule.key);
+        let listed = label.is_some_and(|l| rule.values.iter().flatten().any(|value| value == l));
+        match rule.operator.as_str() {
+            "In" => listed,
+            "NotIn" => !listed,
+            "Exists" => label.is_some(),
+            "DoesNotExist" => label.is_none(),
+            _ => false,
+        }
+    });
+    equal && matched
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ProviderRef;
+    use serde_json::json;
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()
+    }
+
+    fn cluster(name: &str, allowed: serde_json::Value) -> Provider {
+        Provider::Cluster(Arc::new(
+            serde_json::from_value(json!({
+                "apiVersion": "imageref.dev/v1alpha1", "kind": "ClusterImageProvider",
+                "metadata": {"name": name},
+                "spec": {"allowedNamespaces": allowed, "auth": {"secretRef": {"name": "s"}},
+                    "pai": {"region": "cn-shanghai"}}
+            }))
+            .unwrap(),
+        ))
+    }
+
+    fn namespaced(namespace: &str, name: &str) -> Provider {
+        Provider::Namespaced(Arc::new(
+            serde_json::from_value(json!({
+                "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageProvider",
+                "metadata": {"name": name, "namespace": namespace},
+                "spec": {"auth": {"secretRef": {"name": "s"}}, "pai": {"region": "cn-shanghai"}}
+            }))
+            .unwrap(),
+        ))
+    }
+
+    #[test]
+    fn a_cluster_provider_serves_exactly_the_namespaces_it_names() {
+        let rows = [
+            (json!({"names": ["a", "b"]}), "b", labels(&[]), true),
+            (json!({"names": ["a"]}), "b", labels(&[]), false),
+            (json!({"selector": {}}), "x", labels(&[]), true),
+            (json!({"selector": {"matchLabels": {"t": "1"}}}), "x", labels(&[("t", "1")]), true),
+            (json!({"selector": {"matchLabels": {"t": "1"}}}), "x", labels(&[("t", "2")]), false),
+            (json!({"names": ["x"], "selector": {"matchLabels": {"t": "1"}}}), "x", labels(&[]), true),
+            (
+                json!({"selector": {"matchExpressions": [{"key": "t", "operator": "In", "values": ["1"]}]}}),
+                "x",
+                labels(&[("t", "1")]),
+                true,
+            ),
+            (
+                json!({"selector": {"matchExpressions": [{"key": "t", "operator": "NotIn", "values": ["1"]}]}}),
+                "x",
+                labels(&[("t", "1")]),
+                false,
+            ),
+            (
+                json!({"selector": {"matchExpressions": [{"key": "t", "operator": "DoesNotExist"}]}}),
+                "x",
+                labels(&[]),
+                true,
+            ),
+            (
+                json!({"selector": {"matchExpressions": [{"key": "t", "operator": "Exists"}]}}),
+                "x",
+                labels(&[]),
+                false,
+            ),
+            (
+                json!({"selector": {"matchExpressions": [{"key": "t", "operator": "Gt", "values": ["1"]}]}}),
+                "x",
+                labels(&[("t", "2")]),
+                false,
+            ),
+            (json!({}), "x", labels(&[]), false),
+        ];
+        for (allowed, namespace, labels, expected) in rows {
+            let provider = cluster("p", allowed.clone());
+            assert_eq!(provider.serves(namespace, &labels), expected, "{allowed} {namespace}");
+        }
+    }
+
+    #[test]
+    fn a_namespaced_provider_serves_and_reads_its_own_namespace_only() {
+        let provider = namespaced("a", "p");
+        assert!(provider.serves("a", &labels(&[])) && !provider.serves("b", &labels(&[])));
+        assert_eq!(provider.secret("operator").unwrap().0, "a");
+        assert_eq!(cluster("p", json!({"selector": {}})).secret("operator").unwrap().0, "operator");
+    }
+
+    #[test]
+    fn without_provider_ref_the_namespaces_default_comes_before_the_clusters() {
+        let all = [namespaced("a", "default"), cluster("default", json!({"selector": {}}))];
+        let find = |id: &ProviderId| all.iter().find(|p| p.id() == *id).cloned();
+        let spec = ImageRefSpec::default();
+        assert_eq!(choose(&spec, "a", find).unwrap().id().kind, ProviderKind::Namespaced);
+        assert_eq!(choose(&spec, "b", find).unwrap().id().kind, ProviderKind::Cluster);
+        let Provided::Unavailable { provider: None, failure } =
+            *choose(&spec, "b", |_| None).unwrap_err()
+        else {
+            panic!()
+        };
+        assert_eq!(failure.kind, FailureKind::ProviderNotFound);
+        let named = ImageRefSpec {
+            provider_ref: Some(ProviderRef { kind: "ImageProvider".into(), name: "default".into() }),
+            ..Default::default()
+        };
+        assert!(choose(&named, "b", find).is_err(), "another namespace's provider is out of reach");
+        assert!(may_use(&named, "a", &all[0].id()) && !may_use(&named, "b", &all[0].id()));
+        assert!(may_use(&spec, "b", &all[1].id()));
+    }
+}

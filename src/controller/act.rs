@@ -1,0 +1,229 @@
+//! Carrying a plan out: compare, write the status, publish events.
+//!
+//! Owns the writing side of a reconcile. The invariant that would break first: a status is written
+//! only onto the object it was planned for, which the resource version guards; a newer object is
+//! planned anew with the same look.
+
+use super::{ApiError, Context, FIELD_MANAGER, limited};
+use crate::api::condition::{self, ConditionType};
+use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT};
+use crate::plan::{self, Input, Look, Provided};
+use jiff::Timestamp;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Plans anew on a conflict, so often.
+const ATTEMPTS: u32 = 4;
+
+/// Longest object name whose events the API server accepts: it adds a time to the name.
+const LONGEST_EVENT_NAME: usize = 230;
+
+/// What planning reads of an object, apart from its spec.
+pub(crate) struct Subject {
+    uid: String,
+    requested_at: Option<String>,
+}
+
+pub(crate) fn subject(object: &ImageRef) -> Subject {
+    Subject {
+        uid: object.uid().unwrap_or_default(),
+        requested_at: object.annotations().get(RECONCILE_REQUESTED_AT).cloned(),
+    }
+}
+
+impl Subject {
+    pub(crate) fn object<'a>(&'a self, object: &'a ImageRef) -> plan::Object<'a> {
+        plan::Object {
+            spec: &object.spec,
+            generation: object.metadata.generation.unwrap_or_default(),
+            uid: &self.uid,
+            requested_at: self.requested_at.as_deref(),
+        }
+    }
+}
+
+/// An object after its plan was carried out.
+pub(crate) struct Concluded {
+    pub(crate) object: Arc<ImageRef>,
+    pub(crate) requeue: Option<Duration>,
+}
+
+/// Plans with what a look brought and carries it out.
+pub(crate) async fn conclude(
+    context: &Context,
+    mut object: Arc<ImageRef>,
+    provided: &Provided,
+    look: Look,
+) -> Result<Concluded, ApiError> {
+    let namespace = object.namespace().unwrap_or_default();
+    let api: Api<ImageRef> = Api::namespaced(context.client.clone(), &namespace);
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let subject = subject(&object);
+        let previous = object.status.clone().unwrap_or_default();
+        let now = Timestamp::now();
+        let plan = plan::plan(Input {
+            object: subject.object(&object),
+            previous: &previous,
+            provided,
+            look: look.clone(),
+            memory: context.memories.current(&object),
+            now,
+        });
+        if !plan.write {
+            context.memories.remember(&object, plan.memory);
+            return Ok(Concluded { object, requeue: plan.requeue });
+        }
+        match write(&api, &object, &plan.status).await {
+            Ok(written) => {
+                report(&object, &previous, &plan.status);
+                publish(context, &object, &plan.events).await;
+                context.memories.remember(&object, plan.memory);
+                return Ok(Concluded { object: Arc::new(written), requeue: plan.requeue });
+            }
+            Err(ApiError::Failed { source, .. }) if gone(&source) => {
+                return Ok(Concluded { object, requeue: None });
+            }
+            Err(ApiError::Failed { source, .. }) if stale(&source) && attempt < ATTEMPTS => {
+                let newer = limited("reading an ImageRef", api.get_opt(&object.name_any())).await?;
+                match newer.filter(|newer| same_question(&object, newer)) {
+                    Some(newer) => object = Arc::new(newer),
+                    // Another object or another question: its own event brings it back.
+                    None => return Ok(Concluded { object, requeue: Some(Duration::from_secs(1)) }),
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether what was looked up answers the newer object as well.
+fn same_question(planned: &ImageRef, newer: &ImageRef) -> bool {
+    planned.uid() == newer.uid()
+        && planned.spec.source == newer.spec.source
+        && planned.spec.provider_ref == newer.spec.provider_ref
+        && planned.spec.unreadable.is_none()
+}
+
+fn gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+fn stale(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict())
+}
+
+/// Writes what changed, as a merge patch: it costs the API server about 1.4 times less than
+/// server-side apply, and is the smallest of the forms that remove absent fields.
+async fn write(
+    api: &Api<ImageRef>,
+    object: &ImageRef,
+    status: &ImageRefStatus,
+) -> Result<ImageRef, ApiError> {
+    let value = |status: Option<&ImageRefStatus>| {
+        status.and_then(|status| serde_json::to_value(status).ok()).unwrap_or_else(|| json!({}))
+    };
+    let patch = json!({
+        "metadata": {"resourceVersion": object.resource_version(), "uid": object.uid()},
+        "status": merge_patch(&value(object.status.as_ref()), &value(Some(status))),
+    });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..Default::default() };
+    let name = object.name_any();
+    let call = api.patch_status(&name, &params, &Patch::Merge(&patch));
+    limited("writing the status", call).await
+}
+
+/// The JSON merge patch (RFC 7396) that turns `before` into `after`. Lists are replaced whole.
+fn merge_patch(before: &Value, after: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        return after.clone();
+    };
+    let mut patch = Map::new();
+    for (key, value) in after {
+        match before.get(key) {
+            Some(old) if old == value => {}
+            Some(old) => {
+                patch.insert(key.clone(), merge_patch(old, value));
+            }
+            None => {
+                patch.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    Value::Object(patch)
+}
+
+/// One line a change of state.
+fn report(object: &ImageRef, before: &ImageRefStatus, after: &ImageRefStatus) {
+    let state = |status: &ImageRefStatus| {
+        condition::find(&status.conditions, ConditionType::Ready)
+            .map(|c| (c.status.clone(), c.reason.clone()))
+    };
+    if state(before) == state(after) {
+        return;
+    }
+    if let Some(ready) = condition::find(&after.conditions, ConditionType::Ready) {
+        tracing::info!(
+            provider = after.provider.as_ref().map(|p| format!("{}/{}", p.kind, p.name)),
+            generation = object.metadata.generation,
+            ready = ready.status,
+            reason = ready.reason,
+            request_id = after.upstream.as_ref().and_then(|u| u.request_id.as_deref()),
+            "{}",
+            ready.message
+        );
+    }
+}
+
+async fn publish(context: &Context, object: &ImageRef, events: &[plan::Event]) {
+    for event in events {
+        let kind = if event.warning { EventType::Warning } else { EventType::Normal };
+        let event = Event {
+            type_: kind,
+            reason: event.reason.as_str().into(),
+            note: Some(condition::truncate(&event.note, condition::MAX_MESSAGE).into()),
+            action: "Resolve".into(),
+            secondary: None,
+        };
+        publish_about(context, object, &event).await;
+    }
+}
+
+/// Publishes an event. A failure is logged and nothing more: events are a courtesy.
+pub(super) async fn publish_about<K>(context: &Context, object: &K, event: &Event)
+where
+    K: Resource<DynamicType = ()>,
+{
+    if object.meta().name.as_ref().is_none_or(|name| name.len() > LONGEST_EVENT_NAME) {
+        return;
+    }
+    let reference = object.object_ref(&());
+    let published = limited("publishing an event", context.recorder.publish(event, &reference));
+    if let Err(error) = published.await {
+        tracing::warn!(%error, reason = event.reason, "the event was not published");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_patch_names_what_changed_and_nulls_what_went() {
+        let before = json!({"a": 1, "b": {"c": 2, "d": 3}, "e": [1, 2], "f": "x"});
+        let after = json!({"a": 1, "b": {"c": 4}, "e": [2], "g": true});
+        assert_eq!(
+            merge_patch(&before, &after),
+            json!({"b": {"c": 4, "d": null}, "e": [2], "f": null, "g": true})
+        );
+        assert_eq!(merge_patch(&after, &after), json!({}));
+    }
+}

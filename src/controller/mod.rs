@@ -1,0 +1,398 @@
+//! The controller: watch → observe → plan → act → requeue, one way, no back and forth.
+//!
+//! Owns the watches, the bounds on what runs at once, and the stop. Must not know how a verdict is
+//! reached ([`crate::plan`]) or a platform is asked ([`crate::cloud`]). The invariant that would
+//! break first: one bad object stops nothing, neither the stream it came in nor its neighbours.
+
+mod absences;
+mod act;
+mod memory;
+mod observe;
+mod providers;
+mod reads;
+
+use crate::api::condition::truncate;
+use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, ImageRefSpec, ProviderKind};
+use crate::cloud::gate::Gates;
+use crate::cloud::provider::Provider;
+use crate::cloud::{AllowedEndpoints, Clouds};
+use crate::plan::{self, Due, Look, Provided, ProviderId};
+use absences::Absences;
+use futures::channel::mpsc;
+use futures::{Stream, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use kube::api::Api;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, predicates};
+use kube::{Client, Resource, ResourceExt};
+use memory::Memories;
+use reads::{Namespaces, Secrets};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// The name that the operator writes under: field manager and reporter of events.
+pub const FIELD_MANAGER: &str = "imageref-operator";
+
+/// The longest that one call to the API server may take, its retries included.
+const API_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a stop waits for what is under way.
+const STOP_LIMIT: Duration = Duration::from_secs(25);
+
+/// What the operator is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the Secrets of ClusterImageProviders are.
+    pub operator_namespace: String,
+    /// Serve ImageRefs and ImageProviders of this namespace only; `None` for all.
+    pub namespace: Option<String>,
+    /// Endpoints other than the vendors' own.
+    pub allowed: AllowedEndpoints,
+    /// ImageRefs worked on at once.
+    pub concurrency: u16,
+    /// Name of this process in events.
+    pub instance: String,
+}
+
+/// Why the controller ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The first listing of a kind did not succeed: its stream ended.
+    #[error("the watch of {0} ended before its first listing")]
+    NoListing(&'static str),
+    /// A watch ended by itself.
+    #[error("a controller ended without being asked to")]
+    Ended,
+    /// What was under way did not end in time.
+    #[error("reconciles under way did not end within {} s of the stop", STOP_LIMIT.as_secs())]
+    StopTimedOut,
+}
+
+/// Everything that a reconcile uses.
+struct Context {
+    client: Client,
+    config: Config,
+    clouds: Clouds,
+    gates: Gates,
+    refs: Store<ImageRef>,
+    namespaced: Store<ImageProvider>,
+    cluster: Store<ClusterImageProvider>,
+    secrets: Secrets,
+    namespaces: Namespaces,
+    memories: Memories,
+    absences: Absences,
+    recorder: Recorder,
+    look_again: Mutex<mpsc::Sender<ObjectRef<ImageRef>>>,
+    health_changed: Mutex<[mpsc::Sender<ProviderId>; 2]>,
+}
+
+impl Context {
+    fn find(&self, id: &ProviderId) -> Option<Provider> {
+        match id.kind {
+            ProviderKind::Namespaced => {
+                let namespace = id.namespace.as_deref()?;
+                let key = ObjectRef::new(&id.name).within(namespace);
+                self.namespaced.get(&key).map(Provider::Namespaced)
+            }
+            ProviderKind::Cluster => {
+                self.cluster.get(&ObjectRef::new(&id.name)).map(Provider::Cluster)
+            }
+        }
+    }
+
+    /// Has a reference reconciled soon. A full queue loses the request, which then waits for the
+    /// reference's own next look.
+    fn look_again(&self, reference: ObjectRef<ImageRef>) {
+        let mut sender = self.look_again.lock().unwrap_or_else(PoisonError::into_inner);
+        if sender.try_send(reference).is_err() {
+            warn!("too many references to look at again; some wait for their own next look");
+        }
+    }
+
+    /// Has a provider's status written soon; lost requests are made up for within a minute.
+    fn health_changed(&self, provider: &ProviderId) {
+        let mut senders = self.health_changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = usize::from(provider.kind == ProviderKind::Cluster);
+        let _ = senders[at].try_send(provider.clone());
+    }
+}
+
+/// A failed call to the API server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// It answered with an error, or not at all.
+    #[error("{doing}: {}", explain(.source))]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// It took too long.
+    #[error("{doing}: the API server did not answer within {} s", API_TIMEOUT.as_secs())]
+    TimedOut {
+        /// What was being done.
+        doing: &'static str,
+    },
+}
+
+/// The error without the debug form of the whole answer that kube's own text carries.
+fn explain(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => {
+            format!("{} ({})", truncate(&status.message, 300), status.code)
+        }
+        other => truncate(&other.to_string(), 300).to_owned(),
+    }
+}
+
+/// Bounds a call to the API server.
+async fn limited<T>(
+    doing: &'static str,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ApiError> {
+    match tokio::time::timeout(API_TIMEOUT, call).await {
+        Ok(result) => result.map_err(|source| ApiError::Failed { doing, source: source.into() }),
+        Err(_) => Err(ApiError::TimedOut { doing }),
+    }
+}
+
+/// Runs until `stop`, then finishes what is under way.
+///
+/// # Errors
+/// When it ended without being asked to, or could not finish.
+pub async fn run(
+    client: Client,
+    clouds: Clouds,
+    config: Config,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let (refs, refs_writer) = reflector::store();
+    let (namespaced, namespaced_writer) = reflector::store();
+    let (cluster, cluster_writer) = reflector::store();
+    let (look_again, looks) = mpsc::channel(4096);
+    let (namespaced_health, namespaced_changes) = mpsc::channel(256);
+    let (cluster_health, cluster_changes) = mpsc::channel(256);
+    let reporter =
+        Reporter { controller: FIELD_MANAGER.into(), instance: Some(config.instance.clone()) };
+    let context = Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        secrets: Secrets::new(client.clone()),
+        namespaces: Namespaces::new(client.clone()),
+        gates: Gates::default(),
+        memories: Memories::default(),
+        absences: Absences::default(),
+        look_again: Mutex::new(look_again),
+        health_changed: Mutex::new([namespaced_health, cluster_health]),
+        refs: refs.clone(),
+        namespaced: namespaced.clone(),
+        cluster: cluster.clone(),
+        clouds,
+        client: client.clone(),
+        config,
+    });
+
+    let namespaced_providers = providers::controller(
+        scoped::<ImageProvider>(&client, context.config.namespace.as_deref()),
+        (namespaced.clone(), namespaced_writer),
+        namespaced_changes,
+        Provider::Namespaced,
+        context.clone(),
+        &stop,
+    );
+    let cluster_providers = providers::controller(
+        Api::<ClusterImageProvider>::all(client.clone()),
+        (cluster.clone(), cluster_writer),
+        cluster_changes,
+        Provider::Cluster,
+        context.clone(),
+        &stop,
+    );
+
+    let api: Api<DeserializeGuard<ImageRef>> =
+        scoped(&client, context.config.namespace.as_deref());
+    let changes = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .map_ok(readable)
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(refs_writer)
+        .applied_objects()
+        .inspect_err(|error| warn!(%error, "the watch of ImageRefs failed; it is repeated"))
+        .predicate_filter(
+            predicates::generation.combine(predicates::annotations),
+            predicates::PredicateConfig::default(),
+        );
+    let references = {
+        let context = context.clone();
+        let stop = stop.clone();
+        async move {
+            // A reference judged before its provider is known would say that it does not exist.
+            for (kind, ready) in [
+                ("ImageProvider", namespaced.wait_until_ready().await),
+                ("ClusterImageProvider", cluster.wait_until_ready().await),
+            ] {
+                ready.map_err(|_| RunError::NoListing(kind))?;
+            }
+            info!("providers are known; ImageRefs follow");
+            let concurrency = context.config.concurrency;
+            Controller::for_stream(changes, refs)
+                .reconcile_on(looks)
+                .with_config(ControllerConfig::default().concurrency(concurrency))
+                .graceful_shutdown_on(stop.cancelled_owned())
+                .run(reconcile, retry, context)
+                .for_each(|_| std::future::ready(()))
+                .await;
+            Ok(())
+        }
+    };
+    let tidying = tidy(context, stop.clone());
+
+    let all = async {
+        tokio::select! {
+            ended = async { tokio::try_join!(
+                async { namespaced_providers.await; Ok(()) },
+                async { cluster_providers.await; Ok(()) },
+                references,
+            )} => ended.map(drop),
+            () = tidying => Ok(()),
+        }
+    };
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_LIMIT).await;
+    };
+    tokio::select! {
+        result = all => {
+            result?;
+            if stop.is_cancelled() { Ok(()) } else { Err(RunError::Ended) }
+        }
+        () = overdue => Err(RunError::StopTimedOut),
+    }
+}
+
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// An object that does not parse is still an object: it gets a status that says so.
+fn readable(event: Event<DeserializeGuard<ImageRef>>) -> Event<ImageRef> {
+    let read = |guard: DeserializeGuard<ImageRef>| {
+        guard.0.unwrap_or_else(|invalid| ImageRef {
+            metadata: invalid.metadata,
+            spec: ImageRefSpec {
+                unreadable: Some(format!(
+                    "the object does not fit the kind: {}; apply it again with the installed CRD",
+                    truncate(&invalid.error, 300)
+                )),
+                ..ImageRefSpec::default()
+            },
+            status: None,
+        })
+    };
+    match event {
+        Event::Apply(object) => Event::Apply(read(object)),
+        Event::Delete(object) => Event::Delete(read(object)),
+        Event::InitApply(object) => Event::InitApply(read(object)),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+/// Forgets what belongs to objects that are gone, so that nothing grows without end.
+async fn tidy(context: Arc<Context>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(Duration::from_secs(300));
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            // The controllers end by themselves; this must not end before them.
+            () = stop.cancelled() => std::future::pending().await,
+        }
+        context.memories.retain(|key| context.refs.get(key).is_some());
+        context.gates.retain(|id| context.find(id).is_some());
+        context.absences.forget(Timestamp::now());
+    }
+}
+
+#[tracing::instrument(skip_all, fields(object = %object.namespace().unwrap_or_default() + "/" + &object.name_any()))]
+async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Action, ApiError> {
+    if object.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let observed = observe::provider_of(&context, &object).await;
+    let now = Timestamp::now();
+    let memory = context.memories.enter(&object, &observed.version, now);
+    let status = object.status.clone().unwrap_or_default();
+    let subject = act::subject(&object);
+    let mut object = object;
+    let look = match plan::due(&subject.object(&object), &observed.provided, &status, &memory, now) {
+        Due::At(_) | Due::Never => Look::NotDue,
+        Due::Now => match (&observed.provided, &observed.credential) {
+            (Provided::Unavailable { failure, .. }, _) => Look::Failed(failure.clone()),
+            (Provided::Target { target, .. }, Some(credential)) => {
+                // Nobody may use the old target's answer while the new one is being asked.
+                if status.resolved_for.as_ref().is_some_and(|r| *r != target.resolved_for(&object.spec.source)) {
+                    object = act::conclude(&context, object, &observed.provided, Look::Pending).await?.object;
+                }
+                match observe::look(&context, &object, target, credential).await {
+                    Some(look) => look,
+                    None => return Ok(Action::requeue(observe::busy(&object))),
+                }
+            }
+            (Provided::Target { .. }, None) => Look::NotDue,
+        },
+    };
+    let concluded = act::conclude(&context, object, &observed.provided, look).await?;
+    Ok(concluded.requeue.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// The API server refused a write or was away: again, later each time.
+#[expect(clippy::needless_pass_by_value, reason = "the controller passes its context so")]
+fn retry(object: Arc<ImageRef>, error: &ApiError, context: Arc<Context>) -> Action {
+    let wait = context.memories.write_failed(&object);
+    warn!(
+        object = %ObjectRef::from_obj(object.as_ref()),
+        %error,
+        retry_in_seconds = wait.as_secs(),
+        "the ImageRef could not be written"
+    );
+    Action::requeue(wait)
+}
+
+/// What a provider controller is fed with, next to its own watch.
+type Changes = mpsc::Receiver<ProviderId>;
+
+/// The stream of one kind of provider.
+fn provider_changes<K>(
+    api: Api<K>,
+    writer: reflector::store::Writer<K>,
+) -> impl Stream<Item = Result<K, watcher::Error>>
+where
+    K: Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .applied_objects()
+        .inspect_err(|error| warn!(%error, "the watch of {}s failed; it is repeated", K::kind(&())))
+        .predicate_filter(predicates::generation, predicates::PredicateConfig::default())
+}

@@ -1,0 +1,265 @@
+//! The status of providers, and who must hear of their changes.
+//!
+//! Owns `status` of both kinds. Must not ask a platform: what it knows of one comes from the looks
+//! of references. The invariant that would break first: a changed provider or Secret reaches every
+//! reference that waits for it, without any right to list Secrets.
+
+use super::act::publish_about;
+use super::reads::SecretError;
+use super::{ApiError, Changes, Context, FIELD_MANAGER, limited, observe, provider_changes};
+use crate::api::condition::{self, Truth};
+use crate::api::{ConditionType, ProviderStatus, Reason};
+use crate::cloud::gate::Health;
+use crate::cloud::provider::{Provider, may_use};
+use crate::facts::FailureKind;
+use futures::StreamExt;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
+use kube::runtime::events::{Event, EventType};
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// How often a provider's Secret is read again.
+const SECRET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A provider kind, as far as this module reads it.
+pub(super) trait HasStatus {
+    /// The status.
+    fn status(&self) -> Option<&ProviderStatus>;
+}
+
+impl HasStatus for crate::api::ImageProvider {
+    fn status(&self) -> Option<&ProviderStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl HasStatus for crate::api::ClusterImageProvider {
+    fn status(&self) -> Option<&ProviderStatus> {
+        self.status.as_ref()
+    }
+}
+
+struct Shared<K: Resource> {
+    context: Arc<Context>,
+    api: Api<K>,
+    wrap: fn(Arc<K>) -> Provider,
+    /// The versions that references have heard of.
+    told: std::sync::Mutex<std::collections::HashMap<String, String>>,
+}
+
+/// The controller of one kind; it runs until `stop`.
+pub(super) fn controller<K>(
+    api: Api<K>,
+    (store, writer): (Store<K>, Writer<K>),
+    changes: Changes,
+    wrap: fn(Arc<K>) -> Provider,
+    context: Arc<Context>,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<K>
+where
+    K: Resource<DynamicType = ()>
+        + HasStatus
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let shared = Shared { context, api: api.clone(), wrap, told: std::sync::Mutex::default() };
+    let by_name = changes.map(|id| {
+        let reference = ObjectRef::new(&id.name);
+        match id.namespace {
+            Some(namespace) => reference.within(&namespace),
+            None => reference,
+        }
+    });
+    Controller::for_stream(provider_changes(api, writer), store)
+        .reconcile_on(by_name)
+        .with_config(ControllerConfig::default().concurrency(8))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(reconcile, retry, Arc::new(shared))
+        .for_each(|_| std::future::ready(()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the controller passes its context so")]
+fn retry<K: Resource<DynamicType = ()>>(
+    object: Arc<K>,
+    error: &ApiError,
+    _: Arc<Shared<K>>,
+) -> Action {
+    warn!(object = %ObjectRef::from_obj(object.as_ref()), %error, "the provider could not be written");
+    Action::requeue(Duration::from_secs(10))
+}
+
+async fn reconcile<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, ApiError>
+where
+    K: Resource<DynamicType = ()>
+        + HasStatus
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    let context = &shared.context;
+    let provider = (shared.wrap)(object.clone());
+    let now = Timestamp::now();
+    let (truth, reason, message, version) = judge(context, &provider).await;
+    tell(&shared, &object, &provider, &version);
+
+    let previous = object.status().cloned().unwrap_or_default();
+    let generation = object.meta().generation.unwrap_or_default();
+    let mut conditions = previous.conditions.clone();
+    condition::set(
+        &mut conditions,
+        ConditionType::Ready,
+        truth,
+        reason,
+        &message,
+        generation,
+        now,
+    );
+    let pause = context.gates.of(&provider.id()).pause(now);
+    let (truth, message) = match &pause {
+        Some((_, failure)) => (Truth::True, failure.message.as_str()),
+        None => (Truth::False, "the platform asks for no pause"),
+    };
+    let throttled = ConditionType::Throttled;
+    condition::set(&mut conditions, throttled, truth, Reason::RateLimited, message, generation, now);
+    let status = ProviderStatus { observed_generation: Some(generation), conditions };
+    if durable(&status) != durable(&previous) {
+        write(&shared.api, object.as_ref(), &status).await?;
+        announce(context, object.as_ref(), &previous, &status).await;
+    }
+    let next = match pause {
+        Some((until, _)) => now.duration_until(until).unsigned_abs().min(SECRET_INTERVAL),
+        None => SECRET_INTERVAL,
+    };
+    Ok(Action::requeue(next + Duration::from_millis(500)))
+}
+
+/// Whether the provider can be used, and the version that references are told.
+async fn judge(context: &Context, provider: &Provider) -> (Truth, Reason, String, String) {
+    let no = |reason, message: String| (Truth::False, reason, message, format!("{reason:?}"));
+    let account = match provider.account(&context.config.allowed) {
+        Ok(account) => account,
+        Err(message) if provider.has_endpoint() => return no(Reason::EndpointNotAllowed, message),
+        Err(message) => return no(Reason::InvalidSpec, message),
+    };
+    if provider.suspended() {
+        let message = "spec.suspend is set: the platform is not asked until it is removed";
+        return no(Reason::Suspended, message.into());
+    }
+    let Some(secret) = provider.secret(&context.config.operator_namespace) else {
+        return no(Reason::InvalidSpec, "spec.auth names no Secret".into());
+    };
+    let credential = match context.secrets.refresh(&secret, &account).await {
+        Ok(credential) => credential,
+        Err(error) => {
+            let reason = match error {
+                SecretError::NotFound(_) => Reason::SecretNotFound,
+                SecretError::Invalid(..) | SecretError::Unread(..) => Reason::SecretInvalid,
+            };
+            return no(reason, error.to_string());
+        }
+    };
+    let version = observe::version(provider, &credential);
+    let gate = context.gates.of(&provider.id());
+    match gate.health_of(&credential) {
+        Health::Failing(failure) => {
+            let reason = match failure.kind {
+                FailureKind::AuthenticationFailed => Reason::AuthenticationFailed,
+                FailureKind::Unreachable => Reason::ProviderUnreachable,
+                FailureKind::ResponseInvalid => Reason::ResponseInvalid,
+                _ => Reason::ProviderError,
+            };
+            (Truth::False, reason, failure.message, version)
+        }
+        Health::Unknown | Health::Answering => {
+            let message = format!("Secret {}/{} holds usable credentials", secret.0, secret.1);
+            (Truth::True, Reason::CredentialsRead, message, version)
+        }
+    }
+}
+
+/// Has the references of a provider that changed look again.
+fn tell<K: Resource<DynamicType = ()>>(
+    shared: &Shared<K>,
+    object: &K,
+    provider: &Provider,
+    version: &str,
+) {
+    let key = object.meta().uid.clone().unwrap_or_default();
+    let version = format!("{}/{version}", object.meta().generation.unwrap_or_default());
+    let mut told = shared.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if told.insert(key, version.clone()).as_ref() == Some(&version) {
+        return;
+    }
+    drop(told);
+    let id = provider.id();
+    let context = &shared.context;
+    for reference in context.refs.state() {
+        if may_use(&reference.spec, &reference.namespace().unwrap_or_default(), &id) {
+            context.look_again(ObjectRef::from_obj(reference.as_ref()));
+        }
+    }
+}
+
+fn durable(status: &ProviderStatus) -> ProviderStatus {
+    let mut status = status.clone();
+    for condition in &mut status.conditions {
+        condition.message.clear();
+    }
+    status
+}
+
+async fn write<K>(api: &Api<K>, object: &K, status: &ProviderStatus) -> Result<(), ApiError>
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let patch = json!({
+        "metadata": {"resourceVersion": object.meta().resource_version},
+        "status": status,
+    });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..Default::default() };
+    let name = object.meta().name.clone().unwrap_or_default();
+    limited("writing a provider's status", api.patch_status(&name, &params, &Patch::Merge(&patch)))
+        .await
+        .map(drop)
+}
+
+/// One event a change of Ready.
+async fn announce<K>(context: &Context, object: &K, before: &ProviderStatus, after: &ProviderStatus)
+where
+    K: Resource<DynamicType = ()>,
+{
+    let ready = |status: &ProviderStatus| {
+        condition::find(&status.conditions, ConditionType::Ready).cloned()
+    };
+    let state = |c: &Option<Condition>| c.as_ref().map(|c| (c.status.clone(), c.reason.clone()));
+    let (was, is) = (ready(before), ready(after));
+    let Some(is) = is.filter(|is| state(&was) != state(&Some(is.clone()))) else { return };
+    let good = is.status == Truth::True.as_str();
+    tracing::info!(
+        provider = %ObjectRef::from_obj(object),
+        ready = is.status,
+        reason = is.reason,
+        "{}",
+        is.message
+    );
+    let event = Event {
+        type_: if good { EventType::Normal } else { EventType::Warning },
+        reason: is.reason,
+        note: Some(is.message),
+        action: "Validate".into(),
+        secondary: None,
+    };
+    publish_about(context, object, &event).await;
+}
