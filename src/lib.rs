@@ -6,3 +6,4 @@
 //! way in for people and pipelines.
 
 pub mod api;
+pub mod facts;
