@@ -1,4 +1,5 @@
-//! Integration tests, one module a capability.
+//! Integration tests, one module a capability: `cargo test vectors` runs one of them.
 
+mod facts;
 mod plan;
 mod plan_histories;

@@ -5,12 +5,17 @@
 //! about the same image yield equal facts.
 
 pub mod failure;
+pub mod lite_server;
+pub mod notebook;
+pub mod pai;
+pub mod text;
 pub mod vocabulary;
+pub mod wire;
 
 pub use failure::{Failure, FailureKind};
 pub use vocabulary::{Api, Arch, ImageStatus};
 
-use crate::api::Upstream;
+use crate::api::{ImageRefStatus, Upstream};
 
 /// Everything known about one image, independent of the API it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +43,33 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// stub
-    pub fn write_to(&self, status: &mut crate::api::ImageRefStatus) {
-        status.arch = self.arch.map(|a| a.as_str().into());
-        status.status = Some(self.status.as_str().into());
-        status.swr_path.clone_from(&self.swr_path);
-        status.image.clone_from(&self.image);
-        status.accelerators.clone_from(&self.accelerators);
-        status.image_id = Some(self.image_id.clone());
-        status.size_bytes = self.size;
-        status.upstream_created_time.clone_from(&self.created);
-        status.upstream_updated_time.clone_from(&self.updated);
-        status.upstream = Some(self.upstream.clone());
+    /// Puts the facts into a status, and takes out those that are no longer stated. Touches nothing
+    /// else: not the conditions, the times of looks, the history, nor `resolvedFor`.
+    ///
+    /// `arch` and `image` are the platform's word alone; what a registry adds comes after.
+    pub fn write_to(&self, status: &mut ImageRefStatus) {
+        // Taken apart by name, so that a new fact without a home does not compile.
+        let Self {
+            image_id,
+            arch,
+            status: image_status,
+            swr_path,
+            image,
+            accelerators,
+            size,
+            created,
+            updated,
+            upstream,
+        } = self.clone();
+        status.image_id = Some(image_id);
+        status.arch = arch.map(|arch| arch.as_str().to_owned());
+        status.status = Some(image_status.as_str().to_owned());
+        status.swr_path = swr_path;
+        status.image = image;
+        status.accelerators = accelerators;
+        status.size_bytes = size;
+        status.upstream_created_time = created;
+        status.upstream_updated_time = updated;
+        status.upstream = Some(upstream);
     }
 }
