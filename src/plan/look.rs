@@ -10,6 +10,10 @@ use crate::api::condition::{self, Truth};
 use crate::api::{Change, ConditionType, ImageRefStatus, Reason, Upstream};
 use crate::facts::{Facts, Failure, FailureKind, ImageStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::time::Duration;
+
+/// Shortest pause for a throttling platform.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Applies what the look brought.
 pub(super) fn apply(draft: &mut Draft<'_>, look: Look, acknowledged: bool) {
@@ -382,7 +386,11 @@ fn throttled(draft: &mut Draft<'_>, failure: &Failure) {
     draft.looked = false;
     let since = *draft.memory.missed_since.get_or_insert(draft.now);
     let until = match failure.retry_after {
-        Some(pause) => schedule::after(&draft.object, pause, "throttled", draft.now),
+        // "At once" from a platform that throttles is not taken literally.
+        Some(pause) => {
+            let pause = pause.max(SHORTEST_PAUSE);
+            schedule::after(&draft.object, pause, "throttled", draft.now)
+        }
         None => {
             draft.memory.failures = draft.memory.failures.saturating_add(1);
             schedule::backoff(&draft.object, draft.memory.failures, draft.now)
