@@ -6,5 +6,10 @@
 //! way in for people and pipelines.
 
 pub mod api;
+pub mod cli;
+pub mod cloud;
+pub mod controller;
 pub mod facts;
 pub mod plan;
+pub mod registry;
+pub mod telemetry;

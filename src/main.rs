@@ -1,7 +1,10 @@
-//! The `imageref` binary.
+//! The `imageref` binary: arguments, telemetry, dispatch, exit code.
 
-fn main() {
-    for crd in imageref::api::crd::crds() {
-        println!("---\n{}", serde_saphyr::to_string(&crd).unwrap());
-    }
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Two libraries bring TLS; naming the provider here keeps them from disagreeing at first use.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    imageref::cli::main(imageref::cli::Arguments::parse())
 }

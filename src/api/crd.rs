@@ -27,6 +27,14 @@ pub fn file_name(crd: &CustomResourceDefinition) -> String {
     format!("{GROUP}_{}.yaml", crd.spec.names.plural)
 }
 
+/// A CRD as YAML.
+///
+/// # Errors
+/// None that is known; the serialiser has the last word.
+pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::SerializeError> {
+    serde_saphyr::to_string(crd)
+}
+
 /// The schema of one kind's only version; `None` for a kind that is not ours.
 pub fn schema(kind: &str) -> Option<JSONSchemaProps> {
     let crd = crds().into_iter().find(|crd| crd.spec.names.kind == kind)?;

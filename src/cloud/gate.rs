@@ -98,7 +98,10 @@ impl Gate {
 
     /// The pause that the platform asked for, if it is not over.
     pub fn pause(&self, now: Timestamp) -> Option<(Timestamp, Failure)> {
-        self.state().paused.clone().filter(|(until, _)| now < *until)
+        self.state()
+            .paused
+            .clone()
+            .filter(|(until, _)| now < *until)
     }
 
     /// Why no call may be made now.
@@ -112,8 +115,10 @@ impl Gate {
         }
         let (until, failure) = state.paused.as_ref()?;
         let left = now.duration_until(*until);
-        (left.is_positive())
-            .then(|| Failure { retry_after: Some(left.unsigned_abs()), ..failure.clone() })
+        (left.is_positive()).then(|| Failure {
+            retry_after: Some(left.unsigned_abs()),
+            ..failure.clone()
+        })
     }
 
     /// Makes a call, or says at once why none can be made. `None`: too many are waiting already,
@@ -133,7 +138,11 @@ impl Gate {
         }
         let waiting = Waiting::enter(&self.waiting)?;
         let unproven = self.state().accepted != Some(fingerprint);
-        let _first = if unproven { Some(self.first.lock().await) } else { None };
+        let _first = if unproven {
+            Some(self.first.lock().await)
+        } else {
+            None
+        };
         // The semaphore is never closed.
         let _place = self.places.acquire().await.ok()?;
         drop(waiting);
@@ -209,12 +218,18 @@ impl Gates {
     /// The gate of a provider.
     pub fn of(&self, provider: &ProviderId) -> Arc<Gate> {
         let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.entry(provider.clone()).or_insert_with(|| Arc::new(Gate::new())).clone()
+        gates
+            .entry(provider.clone())
+            .or_insert_with(|| Arc::new(Gate::new()))
+            .clone()
     }
 
     /// Forgets gates of providers that are gone.
     pub fn retain(&self, exists: impl Fn(&ProviderId) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|id, _| exists(id));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|id, _| exists(id));
     }
 }
 
@@ -238,10 +253,14 @@ mod tests {
     ) -> (bool, Option<FailureKind>) {
         let mut called = false;
         let outcome = gate
-            .pass(credential, || at(now), || {
-                called = true;
-                async { result }
-            })
+            .pass(
+                credential,
+                || at(now),
+                || {
+                    called = true;
+                    async { result }
+                },
+            )
             .await
             .unwrap();
         (called, outcome.err().map(|f| f.kind))
@@ -255,10 +274,19 @@ mod tests {
     async fn a_refused_credential_is_left_alone_until_it_changes() {
         let gate = Gate::new();
         let auth = FailureKind::AuthenticationFailed;
-        assert_eq!(pass(&gate, &keys("a"), 0, failure(auth)).await, (true, Some(auth)));
-        assert_eq!(pass(&gate, &keys("a"), 599, failure(auth)).await, (false, Some(auth)));
+        assert_eq!(
+            pass(&gate, &keys("a"), 0, failure(auth)).await,
+            (true, Some(auth))
+        );
+        assert_eq!(
+            pass(&gate, &keys("a"), 599, failure(auth)).await,
+            (false, Some(auth))
+        );
         let missing = FailureKind::NotFound;
-        assert_eq!(pass(&gate, &keys("b"), 599, failure(missing)).await, (true, Some(missing)));
+        assert_eq!(
+            pass(&gate, &keys("b"), 599, failure(missing)).await,
+            (true, Some(missing))
+        );
         assert_eq!(gate.health(), Health::Answering);
     }
 
@@ -270,29 +298,46 @@ mod tests {
         let tasks = (0..QUEUE).map(|_| {
             let (gate, calls, credential) = (gate.clone(), calls.clone(), credential.clone());
             async move {
-                gate.pass(&credential, || at(0), || async {
-                    calls.fetch_add(1, Ordering::Relaxed);
-                    tokio::task::yield_now().await;
-                    failure(FailureKind::AuthenticationFailed)
-                })
+                gate.pass(
+                    &credential,
+                    || at(0),
+                    || async {
+                        calls.fetch_add(1, Ordering::Relaxed);
+                        tokio::task::yield_now().await;
+                        failure(FailureKind::AuthenticationFailed)
+                    },
+                )
                 .await
             }
         });
         let results = futures::future::join_all(tasks).await;
         assert_eq!(calls.load(Ordering::Relaxed), 1);
-        assert!(results.iter().all(|r| r.as_ref().is_some_and(Result::is_err)));
+        assert!(
+            results
+                .iter()
+                .all(|r| r.as_ref().is_some_and(Result::is_err))
+        );
     }
 
     #[tokio::test]
     async fn a_pause_holds_everybody_for_as_long_as_it_was_asked_for() {
         let gate = Gate::new();
-        let throttled =
-            Err(Failure { retry_after: Some(Duration::from_secs(90)), ..failure(FailureKind::Throttled).unwrap_err() });
+        let throttled = Err(Failure {
+            retry_after: Some(Duration::from_secs(90)),
+            ..failure(FailureKind::Throttled).unwrap_err()
+        });
         pass(&gate, &keys("a"), 0, throttled).await;
         let throttled = Some(FailureKind::Throttled);
-        assert_eq!(pass(&gate, &keys("a"), 89, failure(FailureKind::NotFound)).await, (false, throttled));
+        assert_eq!(
+            pass(&gate, &keys("a"), 89, failure(FailureKind::NotFound)).await,
+            (false, throttled)
+        );
         assert!(gate.pause(at(89)).is_some() && gate.pause(at(90)).is_none());
-        assert!(pass(&gate, &keys("a"), 90, failure(FailureKind::NotFound)).await.0);
+        assert!(
+            pass(&gate, &keys("a"), 90, failure(FailureKind::NotFound))
+                .await
+                .0
+        );
     }
 
     #[tokio::test]

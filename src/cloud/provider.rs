@@ -33,17 +33,26 @@ impl Provider {
         };
         ProviderId {
             kind,
-            namespace: metadata.namespace.clone().filter(|_| kind == ProviderKind::Namespaced),
+            namespace: metadata
+                .namespace
+                .clone()
+                .filter(|_| kind == ProviderKind::Namespaced),
             name: metadata.name.clone().unwrap_or_default(),
         }
     }
 
     fn parts(&self) -> (Option<&ModelArts>, Option<&Pai>, &Auth) {
         match self {
-            Self::Namespaced(p) => {
-                (p.spec.model_arts.as_ref(), p.spec.pai.as_ref(), &p.spec.auth)
-            }
-            Self::Cluster(p) => (p.spec.model_arts.as_ref(), p.spec.pai.as_ref(), &p.spec.auth),
+            Self::Namespaced(p) => (
+                p.spec.model_arts.as_ref(),
+                p.spec.pai.as_ref(),
+                &p.spec.auth,
+            ),
+            Self::Cluster(p) => (
+                p.spec.model_arts.as_ref(),
+                p.spec.pai.as_ref(),
+                &p.spec.auth,
+            ),
         }
     }
 
@@ -62,7 +71,8 @@ impl Provider {
     /// Whether the spec names an endpoint of its own.
     pub fn has_endpoint(&self) -> bool {
         let (model_arts, pai, _) = self.parts();
-        model_arts.is_some_and(|m| m.endpoint.is_some()) || pai.is_some_and(|p| p.endpoint.is_some())
+        model_arts.is_some_and(|m| m.endpoint.is_some())
+            || pai.is_some_and(|p| p.endpoint.is_some())
     }
 
     /// Namespace and name of its Secret. `operator` is the operator's own namespace.
@@ -104,7 +114,10 @@ impl Provider {
     pub fn needs_labels(&self, namespace: &str) -> bool {
         self.allowed_namespaces().is_some_and(|allowed| {
             !allowed.names.iter().any(|name| name == namespace)
-                && allowed.selector.as_ref().is_some_and(|s| *s != LabelSelector::default())
+                && allowed
+                    .selector
+                    .as_ref()
+                    .is_some_and(|s| *s != LabelSelector::default())
         })
     }
 
@@ -115,7 +128,10 @@ impl Provider {
             Self::Cluster(p) => {
                 let allowed = &p.spec.allowed_namespaces;
                 allowed.names.iter().any(|name| name == namespace)
-                    || allowed.selector.as_ref().is_some_and(|s| selects(s, labels))
+                    || allowed
+                        .selector
+                        .as_ref()
+                        .is_some_and(|s| selects(s, labels))
             }
         }
     }
@@ -136,18 +152,27 @@ impl Provider {
         if !self.serves(namespace, labels) {
             return unavailable(
                 FailureKind::ProviderNotAllowed,
-                format!("{provider} does not serve namespace {namespace}: its owner can add it to spec.allowedNamespaces"),
+                format!(
+                    "{provider} does not serve namespace {namespace}: its owner can add it to spec.allowedNamespaces"
+                ),
             );
         }
         let account = match self.account(allowed) {
             Ok(account) => account,
             Err(message) => {
-                return unavailable(FailureKind::ProviderNotReady, format!("{provider}: {message}"));
+                return unavailable(
+                    FailureKind::ProviderNotReady,
+                    format!("{provider}: {message}"),
+                );
             }
         };
         match Query::new(&spec.source, &account) {
             Ok(query) => Provided::Target {
-                target: Target { provider, account, query },
+                target: Target {
+                    provider,
+                    account,
+                    query,
+                },
                 accept: self.accept().cloned(),
                 suspended: self.suspended(),
             },
@@ -171,8 +196,11 @@ pub fn choose(
         namespace: Some(namespace.into()),
         name: name.into(),
     };
-    let cluster =
-        |name: &str| ProviderId { kind: ProviderKind::Cluster, namespace: None, name: name.into() };
+    let cluster = |name: &str| ProviderId {
+        kind: ProviderKind::Cluster,
+        namespace: None,
+        name: name.into(),
+    };
     let missing = |provider: Option<ProviderId>, message: String| {
         Box::new(Provided::Unavailable {
             provider,
@@ -192,7 +220,9 @@ pub fn choose(
                 provider: None,
                 failure: Failure::new(
                     FailureKind::InvalidSpec,
-                    format!("providerRef.kind must be ImageProvider or ClusterImageProvider, not {other:?}"),
+                    format!(
+                        "providerRef.kind must be ImageProvider or ClusterImageProvider, not {other:?}"
+                    ),
                 ),
             }));
         }
@@ -202,7 +232,10 @@ pub fn choose(
 
 /// Whether a reference may be meant for this provider: a superset, to find whom a change concerns.
 pub fn may_use(spec: &ImageRefSpec, namespace: &str, provider: &ProviderId) -> bool {
-    let reachable = provider.namespace.as_deref().is_none_or(|own| own == namespace);
+    let reachable = provider
+        .namespace
+        .as_deref()
+        .is_none_or(|own| own == namespace);
     reachable
         && match &spec.provider_ref {
             Some(wanted) => *wanted == provider.to_ref(),
@@ -238,7 +271,10 @@ mod tests {
     use serde_json::json;
 
     fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect()
     }
 
     fn cluster(name: &str, allowed: serde_json::Value) -> Provider {
@@ -270,9 +306,24 @@ mod tests {
             (json!({"names": ["a", "b"]}), "b", labels(&[]), true),
             (json!({"names": ["a"]}), "b", labels(&[]), false),
             (json!({"selector": {}}), "x", labels(&[]), true),
-            (json!({"selector": {"matchLabels": {"t": "1"}}}), "x", labels(&[("t", "1")]), true),
-            (json!({"selector": {"matchLabels": {"t": "1"}}}), "x", labels(&[("t", "2")]), false),
-            (json!({"names": ["x"], "selector": {"matchLabels": {"t": "1"}}}), "x", labels(&[]), true),
+            (
+                json!({"selector": {"matchLabels": {"t": "1"}}}),
+                "x",
+                labels(&[("t", "1")]),
+                true,
+            ),
+            (
+                json!({"selector": {"matchLabels": {"t": "1"}}}),
+                "x",
+                labels(&[("t", "2")]),
+                false,
+            ),
+            (
+                json!({"names": ["x"], "selector": {"matchLabels": {"t": "1"}}}),
+                "x",
+                labels(&[]),
+                true,
+            ),
             (
                 json!({"selector": {"matchExpressions": [{"key": "t", "operator": "In", "values": ["1"]}]}}),
                 "x",
@@ -307,7 +358,11 @@ mod tests {
         ];
         for (allowed, namespace, labels, expected) in rows {
             let provider = cluster("p", allowed.clone());
-            assert_eq!(provider.serves(namespace, &labels), expected, "{allowed} {namespace}");
+            assert_eq!(
+                provider.serves(namespace, &labels),
+                expected,
+                "{allowed} {namespace}"
+            );
         }
     }
 
@@ -316,27 +371,50 @@ mod tests {
         let provider = namespaced("a", "p");
         assert!(provider.serves("a", &labels(&[])) && !provider.serves("b", &labels(&[])));
         assert_eq!(provider.secret("operator").unwrap().0, "a");
-        assert_eq!(cluster("p", json!({"selector": {}})).secret("operator").unwrap().0, "operator");
+        assert_eq!(
+            cluster("p", json!({"selector": {}}))
+                .secret("operator")
+                .unwrap()
+                .0,
+            "operator"
+        );
     }
 
     #[test]
     fn without_provider_ref_the_namespaces_default_comes_before_the_clusters() {
-        let all = [namespaced("a", "default"), cluster("default", json!({"selector": {}}))];
+        let all = [
+            namespaced("a", "default"),
+            cluster("default", json!({"selector": {}})),
+        ];
         let find = |id: &ProviderId| all.iter().find(|p| p.id() == *id).cloned();
         let spec = ImageRefSpec::default();
-        assert_eq!(choose(&spec, "a", find).unwrap().id().kind, ProviderKind::Namespaced);
-        assert_eq!(choose(&spec, "b", find).unwrap().id().kind, ProviderKind::Cluster);
-        let Provided::Unavailable { provider: None, failure } =
-            *choose(&spec, "b", |_| None).unwrap_err()
+        assert_eq!(
+            choose(&spec, "a", find).unwrap().id().kind,
+            ProviderKind::Namespaced
+        );
+        assert_eq!(
+            choose(&spec, "b", find).unwrap().id().kind,
+            ProviderKind::Cluster
+        );
+        let Provided::Unavailable {
+            provider: None,
+            failure,
+        } = *choose(&spec, "b", |_| None).unwrap_err()
         else {
             panic!()
         };
         assert_eq!(failure.kind, FailureKind::ProviderNotFound);
         let named = ImageRefSpec {
-            provider_ref: Some(ProviderRef { kind: "ImageProvider".into(), name: "default".into() }),
+            provider_ref: Some(ProviderRef {
+                kind: "ImageProvider".into(),
+                name: "default".into(),
+            }),
             ..Default::default()
         };
-        assert!(choose(&named, "b", find).is_err(), "another namespace's provider is out of reach");
+        assert!(
+            choose(&named, "b", find).is_err(),
+            "another namespace's provider is out of reach"
+        );
         assert!(may_use(&named, "a", &all[0].id()) && !may_use(&named, "b", &all[0].id()));
         assert!(may_use(&spec, "b", &all[1].id()));
     }

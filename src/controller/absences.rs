@@ -68,18 +68,30 @@ mod tests {
 
     #[test]
     fn many_missing_together_are_a_fault_and_few_or_old_ones_are_not() {
-        let provider =
-            ProviderId { kind: ProviderKind::Cluster, namespace: None, name: "p".into() };
+        let provider = ProviderId {
+            kind: ProviderKind::Cluster,
+            namespace: None,
+            name: "p".into(),
+        };
         let at = |second| Timestamp::from_second(second).unwrap();
         let absences = Absences::default();
         for n in 0..4 {
-            assert!(!absences.missing(&provider, &n.to_string(), 4, at(n)), "fewer than five");
+            assert!(
+                !absences.missing(&provider, &n.to_string(), 4, at(n)),
+                "fewer than five"
+            );
         }
-        assert!(!absences.missing(&provider, "4", 25, at(4)), "a fifth is not more than a fifth");
+        assert!(
+            !absences.missing(&provider, "4", 25, at(4)),
+            "a fifth is not more than a fifth"
+        );
         assert!(absences.missing(&provider, "4", 24, at(4)));
         absences.settled(&provider, "0");
         assert!(!absences.missing(&provider, "4", 24, at(4)));
-        assert!(!absences.missing(&provider, "5", 24, at(3603)), "the others are long ago");
+        assert!(
+            !absences.missing(&provider, "5", 24, at(3603)),
+            "the others are long ago"
+        );
         absences.forget(at(10_000));
         assert!(absences.0.lock().unwrap().is_empty());
     }

@@ -77,24 +77,38 @@ pub(crate) async fn conclude(
         });
         if !plan.write {
             context.memories.remember(&object, plan.memory);
-            return Ok(Concluded { object, requeue: plan.requeue });
+            return Ok(Concluded {
+                object,
+                requeue: plan.requeue,
+            });
         }
         match write(&api, &object, &plan.status).await {
             Ok(written) => {
                 report(&object, &previous, &plan.status);
                 publish(context, &object, &plan.events).await;
                 context.memories.remember(&object, plan.memory);
-                return Ok(Concluded { object: Arc::new(written), requeue: plan.requeue });
+                return Ok(Concluded {
+                    object: Arc::new(written),
+                    requeue: plan.requeue,
+                });
             }
             Err(ApiError::Failed { source, .. }) if gone(&source) => {
-                return Ok(Concluded { object, requeue: None });
+                return Ok(Concluded {
+                    object,
+                    requeue: None,
+                });
             }
             Err(ApiError::Failed { source, .. }) if stale(&source) && attempt < ATTEMPTS => {
                 let newer = limited("reading an ImageRef", api.get_opt(&object.name_any())).await?;
                 match newer.filter(|newer| same_question(&object, newer)) {
                     Some(newer) => object = Arc::new(newer),
                     // Another object or another question: its own event brings it back.
-                    None => return Ok(Concluded { object, requeue: Some(Duration::from_secs(1)) }),
+                    None => {
+                        return Ok(Concluded {
+                            object,
+                            requeue: Some(Duration::from_secs(1)),
+                        });
+                    }
                 }
             }
             Err(error) => return Err(error),
@@ -126,15 +140,20 @@ async fn write(
     status: &ImageRefStatus,
 ) -> Result<ImageRef, ApiError> {
     let value = |status: Option<&ImageRefStatus>| {
-        status.and_then(|status| serde_json::to_value(status).ok()).unwrap_or_else(|| json!({}))
+        status
+            .and_then(|status| serde_json::to_value(status).ok())
+            .unwrap_or_else(|| json!({}))
     };
-    let patch = json!({
+    let patch = Patch::Merge(json!({
         "metadata": {"resourceVersion": object.resource_version(), "uid": object.uid()},
         "status": merge_patch(&value(object.status.as_ref()), &value(Some(status))),
-    });
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..Default::default() };
+    }));
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.into()),
+        ..Default::default()
+    };
     let name = object.name_any();
-    let call = api.patch_status(&name, &params, &Patch::Merge(&patch));
+    let call = api.patch_status(&name, &params, &patch);
     limited("writing the status", call).await
 }
 
@@ -172,11 +191,17 @@ fn report(object: &ImageRef, before: &ImageRefStatus, after: &ImageRefStatus) {
     }
     if let Some(ready) = condition::find(&after.conditions, ConditionType::Ready) {
         tracing::info!(
-            provider = after.provider.as_ref().map(|p| format!("{}/{}", p.kind, p.name)),
+            provider = after
+                .provider
+                .as_ref()
+                .map(|p| format!("{}/{}", p.kind, p.name)),
             generation = object.metadata.generation,
             ready = ready.status,
             reason = ready.reason,
-            request_id = after.upstream.as_ref().and_then(|u| u.request_id.as_deref()),
+            request_id = after
+                .upstream
+                .as_ref()
+                .and_then(|u| u.request_id.as_deref()),
             "{}",
             ready.message
         );
@@ -185,7 +210,11 @@ fn report(object: &ImageRef, before: &ImageRefStatus, after: &ImageRefStatus) {
 
 async fn publish(context: &Context, object: &ImageRef, events: &[plan::Event]) {
     for event in events {
-        let kind = if event.warning { EventType::Warning } else { EventType::Normal };
+        let kind = if event.warning {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
         let event = Event {
             type_: kind,
             reason: event.reason.as_str().into(),
@@ -202,11 +231,19 @@ pub(super) async fn publish_about<K>(context: &Context, object: &K, event: &Even
 where
     K: Resource<DynamicType = ()>,
 {
-    if object.meta().name.as_ref().is_none_or(|name| name.len() > LONGEST_EVENT_NAME) {
+    if object
+        .meta()
+        .name
+        .as_ref()
+        .is_none_or(|name| name.len() > LONGEST_EVENT_NAME)
+    {
         return;
     }
     let reference = object.object_ref(&());
-    let published = limited("publishing an event", context.recorder.publish(event, &reference));
+    let published = limited(
+        "publishing an event",
+        context.recorder.publish(event, &reference),
+    );
     if let Err(error) = published.await {
         tracing::warn!(%error, reason = event.reason, "the event was not published");
     }

@@ -40,11 +40,17 @@ impl Memories {
         let mut entries = self.entries();
         let entry = entries.entry(ObjectRef::from_obj(object)).or_default();
         if entry.uid != uid {
-            *entry = Entry { uid, ..Entry::default() };
+            *entry = Entry {
+                uid,
+                ..Entry::default()
+            };
         }
         let before = entry.provider.replace(provider.into());
         if before.is_some_and(|before| before != provider) && !is_settled(object.status.as_ref()) {
-            entry.memory = plan::Memory { next_look: Some(now), ..plan::Memory::default() };
+            entry.memory = plan::Memory {
+                next_look: Some(now),
+                ..plan::Memory::default()
+            };
         }
         if entry.memory.failures == 0 && entry.memory.next_look.is_none() {
             // After a restart: the back-off goes on where the status says it was.
@@ -57,7 +63,10 @@ impl Memories {
     /// What is remembered now.
     pub(crate) fn current(&self, object: &ImageRef) -> plan::Memory {
         let entries = self.entries();
-        entries.get(&ObjectRef::from_obj(object)).map(|e| e.memory.clone()).unwrap_or_default()
+        entries
+            .get(&ObjectRef::from_obj(object))
+            .map(|e| e.memory.clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn remember(&self, object: &ImageRef, memory: plan::Memory) {
@@ -72,7 +81,9 @@ impl Memories {
         let (base, ceiling) = WRITE_BACKOFF;
         let mut entries = self.entries();
         let entry = entries.entry(ObjectRef::from_obj(object)).or_default();
-        let wait = base.saturating_mul(1 << entry.write_failures.min(16)).min(ceiling);
+        let wait = base
+            .saturating_mul(1 << entry.write_failures.min(16))
+            .min(ceiling);
         entry.write_failures = entry.write_failures.saturating_add(1);
         wait
     }

@@ -27,7 +27,7 @@ use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, predicates};
+use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates};
 use kube::{Client, Resource, ResourceExt};
 use memory::Memories;
 use reads::{Namespaces, Secrets};
@@ -100,16 +100,20 @@ impl Context {
                 let key = ObjectRef::new(&id.name).within(namespace);
                 self.namespaced.get(&key).map(Provider::Namespaced)
             }
-            ProviderKind::Cluster => {
-                self.cluster.get(&ObjectRef::new(&id.name)).map(Provider::Cluster)
-            }
+            ProviderKind::Cluster => self
+                .cluster
+                .get(&ObjectRef::new(&id.name))
+                .map(Provider::Cluster),
         }
     }
 
     /// Has a reference reconciled soon. A full queue loses the request, which then waits for the
     /// reference's own next look.
     fn look_again(&self, reference: ObjectRef<ImageRef>) {
-        let mut sender = self.look_again.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sender = self
+            .look_again
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if sender.try_send(reference).is_err() {
             warn!("too many references to look at again; some wait for their own next look");
         }
@@ -117,7 +121,10 @@ impl Context {
 
     /// Has a provider's status written soon; lost requests are made up for within a minute.
     fn health_changed(&self, provider: &ProviderId) {
-        let mut senders = self.health_changed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut senders = self
+            .health_changed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let at = usize::from(provider.kind == ProviderKind::Cluster);
         let _ = senders[at].try_send(provider.clone());
     }
@@ -159,7 +166,10 @@ async fn limited<T>(
     call: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, ApiError> {
     match tokio::time::timeout(API_TIMEOUT, call).await {
-        Ok(result) => result.map_err(|source| ApiError::Failed { doing, source: source.into() }),
+        Ok(result) => result.map_err(|source| ApiError::Failed {
+            doing,
+            source: source.into(),
+        }),
         Err(_) => Err(ApiError::TimedOut { doing }),
     }
 }
@@ -180,8 +190,10 @@ pub async fn run(
     let (look_again, looks) = mpsc::channel(4096);
     let (namespaced_health, namespaced_changes) = mpsc::channel(256);
     let (cluster_health, cluster_changes) = mpsc::channel(256);
-    let reporter =
-        Reporter { controller: FIELD_MANAGER.into(), instance: Some(config.instance.clone()) };
+    let reporter = Reporter {
+        controller: FIELD_MANAGER.into(),
+        instance: Some(config.instance.clone()),
+    };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         secrets: Secrets::new(client.clone()),
@@ -216,8 +228,7 @@ pub async fn run(
         &stop,
     );
 
-    let api: Api<DeserializeGuard<ImageRef>> =
-        scoped(&client, context.config.namespace.as_deref());
+    let api: Api<DeserializeGuard<ImageRef>> = scoped(&client, context.config.namespace.as_deref());
     let changes = watcher(api, watcher::Config::default())
         .default_backoff()
         .map_ok(readable)
@@ -227,7 +238,7 @@ pub async fn run(
         .inspect_err(|error| warn!(%error, "the watch of ImageRefs failed; it is repeated"))
         .predicate_filter(
             predicates::generation.combine(predicates::annotations),
-            predicates::PredicateConfig::default(),
+            PredicateConfig::default(),
         );
     let references = {
         let context = context.clone();
@@ -320,7 +331,9 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
             // The controllers end by themselves; this must not end before them.
             () = stop.cancelled() => std::future::pending().await,
         }
-        context.memories.retain(|key| context.refs.get(key).is_some());
+        context
+            .memories
+            .retain(|key| context.refs.get(key).is_some());
         context.gates.retain(|id| context.find(id).is_some());
         context.absences.forget(Timestamp::now());
     }
@@ -337,14 +350,26 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
     let status = object.status.clone().unwrap_or_default();
     let subject = act::subject(&object);
     let mut object = object;
-    let look = match plan::due(&subject.object(&object), &observed.provided, &status, &memory, now) {
+    let look = match plan::due(
+        &subject.object(&object),
+        &observed.provided,
+        &status,
+        &memory,
+        now,
+    ) {
         Due::At(_) | Due::Never => Look::NotDue,
         Due::Now => match (&observed.provided, &observed.credential) {
             (Provided::Unavailable { failure, .. }, _) => Look::Failed(failure.clone()),
             (Provided::Target { target, .. }, Some(credential)) => {
                 // Nobody may use the old target's answer while the new one is being asked.
-                if status.resolved_for.as_ref().is_some_and(|r| *r != target.resolved_for(&object.spec.source)) {
-                    object = act::conclude(&context, object, &observed.provided, Look::Pending).await?.object;
+                if status
+                    .resolved_for
+                    .as_ref()
+                    .is_some_and(|r| *r != target.resolved_for(&object.spec.source))
+                {
+                    object = act::conclude(&context, object, &observed.provided, Look::Pending)
+                        .await?
+                        .object;
                 }
                 match observe::look(&context, &object, target, credential).await {
                     Some(look) => look,
@@ -355,11 +380,16 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
         },
     };
     let concluded = act::conclude(&context, object, &observed.provided, look).await?;
-    Ok(concluded.requeue.map_or_else(Action::await_change, Action::requeue))
+    Ok(concluded
+        .requeue
+        .map_or_else(Action::await_change, Action::requeue))
 }
 
 /// The API server refused a write or was away: again, later each time.
-#[expect(clippy::needless_pass_by_value, reason = "the controller passes its context so")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the controller passes its context so"
+)]
 fn retry(object: Arc<ImageRef>, error: &ApiError, context: Arc<Context>) -> Action {
     let wait = context.memories.write_failed(&object);
     warn!(
@@ -394,5 +424,5 @@ where
         .reflect(writer)
         .applied_objects()
         .inspect_err(|error| warn!(%error, "the watch of {}s failed; it is repeated", K::kind(&())))
-        .predicate_filter(predicates::generation, predicates::PredicateConfig::default())
+        .predicate_filter(predicates::generation, PredicateConfig::default())
 }

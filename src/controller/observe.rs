@@ -33,7 +33,11 @@ impl Observed {
             Provided::Unavailable { failure, .. } => failure.kind.as_str(),
             Provided::Target { .. } => "suspended",
         };
-        Self { version: version.into(), provided, credential: None }
+        Self {
+            version: version.into(),
+            provided,
+            credential: None,
+        }
     }
 }
 
@@ -61,7 +65,12 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
     };
     let allowed = &context.config.allowed;
     let provided = provider.provide(&object.spec, &namespace, &labels, allowed);
-    let Provided::Target { target, suspended: false, .. } = &provided else {
+    let Provided::Target {
+        target,
+        suspended: false,
+        ..
+    } = &provided
+    else {
         return Observed::unavailable(provided);
     };
     let Some(secret) = provider.secret(&context.config.operator_namespace) else {
@@ -84,7 +93,11 @@ pub(super) fn version(provider: &Provider, credential: &Credential) -> String {
         Provider::Cluster(p) => (p.uid(), p.metadata.generation),
     };
     let proof = hex::encode(&credential.fingerprint()[..8]);
-    format!("{}/{}/{proof}", uid.unwrap_or_default(), generation.unwrap_or_default())
+    format!(
+        "{}/{}/{proof}",
+        uid.unwrap_or_default(),
+        generation.unwrap_or_default()
+    )
 }
 
 /// Asks the platform. `None`: too many others are waiting for it.
@@ -141,14 +154,21 @@ fn suspect(context: &Context, target: &Target, image: &str, failure: Failure) ->
         context.absences.settled(&target.provider, image);
         return failure;
     }
-    if context.absences.missing(&target.provider, image, known.len(), Timestamp::now()) {
+    if context
+        .absences
+        .missing(&target.provider, image, known.len(), Timestamp::now())
+    {
         let message = format!(
             "{} says that many of its {} images vanished together, which is more likely a fault: {}",
             target.provider,
             known.len(),
             failure.message
         );
-        return Failure { kind: FailureKind::MassDisappearance, message, ..failure };
+        return Failure {
+            kind: FailureKind::MassDisappearance,
+            message,
+            ..failure
+        };
     }
     failure
 }

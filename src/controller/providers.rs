@@ -74,7 +74,12 @@ where
         + Sync
         + 'static,
 {
-    let shared = Shared { context, api: api.clone(), wrap, told: std::sync::Mutex::default() };
+    let shared = Shared {
+        context,
+        api: api.clone(),
+        wrap,
+        told: std::sync::Mutex::default(),
+    };
     let by_name = changes.map(|id| {
         let reference = ObjectRef::new(&id.name);
         match id.namespace {
@@ -90,7 +95,10 @@ where
         .for_each(|_| std::future::ready(()))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the controller passes its context so")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the controller passes its context so"
+)]
 fn retry<K: Resource<DynamicType = ()>>(
     object: Arc<K>,
     error: &ApiError,
@@ -132,14 +140,28 @@ where
         None => (Truth::False, "the platform asks for no pause"),
     };
     let throttled = ConditionType::Throttled;
-    condition::set(&mut conditions, throttled, truth, Reason::RateLimited, message, generation, now);
-    let status = ProviderStatus { observed_generation: Some(generation), conditions };
+    condition::set(
+        &mut conditions,
+        throttled,
+        truth,
+        Reason::RateLimited,
+        message,
+        generation,
+        now,
+    );
+    let status = ProviderStatus {
+        observed_generation: Some(generation),
+        conditions,
+    };
     if durable(&status) != durable(&previous) {
         write(&shared.api, object.as_ref(), &status).await?;
         announce(context, object.as_ref(), &previous, &status).await;
     }
     let next = match pause {
-        Some((until, _)) => now.duration_until(until).unsigned_abs().min(SECRET_INTERVAL),
+        Some((until, _)) => now
+            .duration_until(until)
+            .unsigned_abs()
+            .min(SECRET_INTERVAL),
         None => SECRET_INTERVAL,
     };
     Ok(Action::requeue(next + Duration::from_millis(500)))
@@ -198,7 +220,10 @@ fn tell<K: Resource<DynamicType = ()>>(
 ) {
     let key = object.meta().uid.clone().unwrap_or_default();
     let version = format!("{}/{version}", object.meta().generation.unwrap_or_default());
-    let mut told = shared.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut told = shared
+        .told
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if told.insert(key, version.clone()).as_ref() == Some(&version) {
         return;
     }
@@ -206,7 +231,11 @@ fn tell<K: Resource<DynamicType = ()>>(
     let id = provider.id();
     let context = &shared.context;
     for reference in context.refs.state() {
-        if may_use(&reference.spec, &reference.namespace().unwrap_or_default(), &id) {
+        if may_use(
+            &reference.spec,
+            &reference.namespace().unwrap_or_default(),
+            &id,
+        ) {
             context.look_again(ObjectRef::from_obj(reference.as_ref()));
         }
     }
@@ -228,11 +257,17 @@ where
         "metadata": {"resourceVersion": object.meta().resource_version},
         "status": status,
     });
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..Default::default() };
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.into()),
+        ..Default::default()
+    };
     let name = object.meta().name.clone().unwrap_or_default();
-    limited("writing a provider's status", api.patch_status(&name, &params, &Patch::Merge(&patch)))
-        .await
-        .map(drop)
+    limited(
+        "writing a provider's status",
+        api.patch_status(&name, &params, &Patch::Merge(&patch)),
+    )
+    .await
+    .map(drop)
 }
 
 /// One event a change of Ready.
@@ -245,7 +280,9 @@ where
     };
     let state = |c: &Option<Condition>| c.as_ref().map(|c| (c.status.clone(), c.reason.clone()));
     let (was, is) = (ready(before), ready(after));
-    let Some(is) = is.filter(|is| state(&was) != state(&Some(is.clone()))) else { return };
+    let Some(is) = is.filter(|is| state(&was) != state(&Some(is.clone()))) else {
+        return;
+    };
     let good = is.status == Truth::True.as_str();
     tracing::info!(
         provider = %ObjectRef::from_obj(object),
@@ -255,7 +292,11 @@ where
         is.message
     );
     let event = Event {
-        type_: if good { EventType::Normal } else { EventType::Warning },
+        type_: if good {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        },
         reason: is.reason,
         note: Some(is.message),
         action: "Validate".into(),

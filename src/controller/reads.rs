@@ -45,7 +45,10 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     pub(crate) fn new(client: Client) -> Self {
-        let cache = Cache::builder().max_capacity(10_000).time_to_live(SECRET_TTL).build();
+        let cache = Cache::builder()
+            .max_capacity(10_000)
+            .time_to_live(SECRET_TTL)
+            .build();
         Self { client, cache }
     }
 
@@ -55,8 +58,14 @@ impl Secrets {
         (namespace, name): &(String, String),
         account: &Account,
     ) -> Result<Arc<Credential>, SecretError> {
-        let key = (namespace.clone(), name.clone(), matches!(account, Account::Pai { .. }));
-        self.cache.get_with(key, self.read(namespace, name, account)).await
+        let key = (
+            namespace.clone(),
+            name.clone(),
+            matches!(account, Account::Pai { .. }),
+        );
+        self.cache
+            .get_with(key, self.read(namespace, name, account))
+            .await
     }
 
     /// The credential in a Secret, read anew.
@@ -66,7 +75,11 @@ impl Secrets {
         account: &Account,
     ) -> Result<Arc<Credential>, SecretError> {
         let (namespace, name) = secret;
-        let key = (namespace.clone(), name.clone(), matches!(account, Account::Pai { .. }));
+        let key = (
+            namespace.clone(),
+            name.clone(),
+            matches!(account, Account::Pai { .. }),
+        );
         self.cache.invalidate(&key).await;
         self.credential(secret, account).await
     }
@@ -83,8 +96,12 @@ impl Secrets {
             .await
             .map_err(|error| SecretError::Unread(label.clone(), error.to_string()))?
             .ok_or_else(|| SecretError::NotFound(label.clone()))?;
-        let data: BTreeMap<_, _> =
-            secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect();
+        let data: BTreeMap<_, _> = secret
+            .data
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(k, v)| (k, v.0))
+            .collect();
         Credential::from_secret(account, &data)
             .map(Arc::new)
             .map_err(|error| SecretError::Invalid(label, error))
@@ -99,7 +116,10 @@ pub(crate) struct Namespaces {
 
 impl Namespaces {
     pub(crate) fn new(client: Client) -> Self {
-        let cache = Cache::builder().max_capacity(10_000).time_to_live(LABELS_TTL).build();
+        let cache = Cache::builder()
+            .max_capacity(10_000)
+            .time_to_live(LABELS_TTL)
+            .build();
         Self { client, cache }
     }
 

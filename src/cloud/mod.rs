@@ -1,0 +1,233 @@
+//! Asking Huawei `ModelArts` and Alibaba PAI about one image.
+//!
+//! Owns the way from a [`Target`] and a [`Credential`] to [`Facts`] or a [`Failure`]. Must not know
+//! Kubernetes, budgets or when to ask again: nothing here is tried twice. The invariant that would
+//! break first: a request goes to the origin of the target's account, signed as it is sent, and no
+//! part of a credential comes back in a failure.
+
+pub mod credential;
+pub mod endpoint;
+pub mod gate;
+pub mod modelarts;
+mod paging;
+pub mod pai;
+pub mod provider;
+pub mod refusal;
+mod select;
+mod transport;
+
+pub use credential::Credential;
+pub use endpoint::AllowedEndpoints;
+pub use select::select;
+pub use transport::{LARGEST_BODY, LONGEST_PAUSE};
+
+use crate::facts::{Facts, Failure, FailureKind};
+use crate::plan::target::{Account, Query, Target};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::time::Duration;
+use transport::{Answer, Request};
+
+/// What signing needs and no request holds.
+pub struct Entropy {
+    /// The time: signatures are good for some minutes around it.
+    pub clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    /// A text never given before.
+    pub nonce: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Default for Entropy {
+    /// The system's clock and random UUIDs.
+    fn default() -> Self {
+        Self {
+            clock: Box::new(Timestamp::now),
+            nonce: Box::new(|| uuid::Uuid::new_v4().to_string()),
+        }
+    }
+}
+
+/// The clients of all platforms. One for the process: connections are shared, identities are not.
+pub struct Clouds {
+    http: reqwest::Client,
+    entropy: Entropy,
+}
+
+impl fmt::Debug for Clouds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clouds")
+    }
+}
+
+impl Clouds {
+    /// `extra_roots` are certificates in PEM to trust next to the system's, empty for none. Proxies
+    /// are read from the environment (`HTTPS_PROXY`, `NO_PROXY`).
+    ///
+    /// # Errors
+    /// One sentence: the certificates cannot be read, or the system has none.
+    pub fn new(extra_roots: &[u8]) -> Result<Self, String> {
+        Self::with_entropy(extra_roots, Entropy::default())
+    }
+
+    /// As [`Clouds::new`], with a clock and nonces of the caller's.
+    ///
+    /// # Errors
+    /// As [`Clouds::new`].
+    pub fn with_entropy(extra_roots: &[u8], entropy: Entropy) -> Result<Self, String> {
+        let http = transport::client(extra_roots)
+            .map_err(|error| format!("no TLS client: {}", transport::cause(&error)))?;
+        Ok(Self { http, entropy })
+    }
+
+    /// Asks about one image: by id with one get, by name through lists and [`select`]. `bound` is the
+    /// id that a name meant before; `timeout` bounds the look as a whole, all pages included.
+    ///
+    /// # Errors
+    /// The class of what went wrong; [`Failure::message`] is fit for users of the cluster.
+    pub async fn look(
+        &self,
+        target: &Target,
+        credential: &Credential,
+        bound: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Facts, Failure> {
+        let asked = Box::pin(self.ask(target, credential, bound));
+        tokio::time::timeout(timeout, asked)
+            .await
+            .unwrap_or_else(|_| {
+                let (Account::ModelArts { endpoint, .. } | Account::Pai { endpoint, .. }) =
+                    &target.account;
+                let host = transport::host(endpoint);
+                let message = format!(
+                    "{host} gave no whole answer within {} s",
+                    timeout.as_secs_f32()
+                );
+                Err(Failure::new(FailureKind::Unreachable, message))
+            })
+    }
+
+    async fn ask(
+        &self,
+        target: &Target,
+        credential: &Credential,
+        bound: Option<&str>,
+    ) -> Result<Facts, Failure> {
+        match (&target.account, credential) {
+            (
+                Account::ModelArts {
+                    endpoint,
+                    project_id,
+                    ..
+                },
+                Credential::HuaweiKeys { .. } | Credential::HuaweiToken(_),
+            ) => {
+                let project = modelarts::Project {
+                    clouds: self,
+                    endpoint,
+                    id: project_id,
+                    credential,
+                };
+                match &target.query {
+                    Query::NotebookId(id) => modelarts::notebook::by_id(&project, id).await,
+                    Query::NotebookName { .. } => {
+                        modelarts::notebook::by_name(&project, &target.query, bound).await
+                    }
+                    Query::LiteServerId(id) => modelarts::lite_server::by_id(&project, id).await,
+                    Query::LiteServerName { name, server_type } => {
+                        let server_type = server_type.as_deref();
+                        modelarts::lite_server::by_name(&project, name, server_type, bound).await
+                    }
+                    Query::PaiId(_) | Query::PaiName { .. } => Err(wrong_platform()),
+                }
+            }
+            (Account::Pai { endpoint, .. }, Credential::AlibabaKeys { .. }) => {
+                let region = pai::Region {
+                    clouds: self,
+                    endpoint,
+                    credential,
+                };
+                match &target.query {
+                    Query::PaiId(id) => pai::images::by_id(&region, id).await,
+                    Query::PaiName { name, workspace_id } => {
+                        pai::images::by_name(&region, name, workspace_id.as_deref(), bound).await
+                    }
+                    _ => Err(wrong_platform()),
+                }
+            }
+            _ => Err(Failure::new(
+                FailureKind::ProviderNotReady,
+                "the provider's Secret holds the credentials of another platform",
+            )),
+        }
+    }
+
+    async fn get(&self, request: &Request<'_>, now: Timestamp) -> Result<Answer, Failure> {
+        transport::get(&self.http, request, now).await
+    }
+}
+
+fn wrong_platform() -> Failure {
+    Failure::new(
+        FailureKind::InvalidSpec,
+        "the source is of another platform than the provider",
+    )
+}
+
+/// Reads the body of a success, whatever its content type says. Says where reading failed and never
+/// what was there: a platform's answer is not for everyone who may read a status. Nesting beyond
+/// 128 levels is refused by `serde_json`.
+fn read<T: DeserializeOwned>(origin: &str, answer: &Answer) -> Result<T, Failure> {
+    let mut json = serde_json::Deserializer::from_slice(&answer.body);
+    let read = T::deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    read.map_err(|error| {
+        let what = if error.is_data() {
+            "is not of the documented form"
+        } else {
+            "is not JSON"
+        };
+        let (line, column) = (error.line(), error.column());
+        let host = transport::host(origin);
+        invalid(
+            answer,
+            format!("the answer of {host} {what} (line {line}, column {column})"),
+        )
+    })
+}
+
+fn invalid(answer: &Answer, message: String) -> Failure {
+    Failure {
+        kind: FailureKind::ResponseInvalid,
+        message,
+        retry_after: None,
+        request_id: answer.request_id.clone(),
+    }
+}
+
+/// The facts of a get, if the answer is about the image that was asked for.
+fn facts_of(facts: Option<Facts>, asked: &str, answer: &Answer) -> Result<Facts, Failure> {
+    match facts {
+        Some(facts) if facts.image_id == asked => Ok(facts),
+        Some(_) => Err(invalid(
+            answer,
+            "the platform answered with another image than asked for".into(),
+        )),
+        None => Err(invalid(
+            answer,
+            "the platform's answer is not about an image".into(),
+        )),
+    }
+}
+
+/// Whether an id can be a path segment: nothing that a server or a parser takes for something else.
+/// [`Query::new`] has checked more; this is the second lock on the same door.
+fn check_segment(id: &str) -> Result<&str, Failure> {
+    let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if plain && (1..=128).contains(&id.len()) {
+        Ok(id)
+    } else {
+        Err(Failure::new(
+            FailureKind::InvalidSpec,
+            "an id has characters that no id has",
+        ))
+    }
+}

@@ -1,0 +1,114 @@
+//! Huawei Cloud `ModelArts`: notebook images and Lite Server images.
+//!
+//! Owns the headers of its requests and how they are signed in. Must not know Kubernetes. The
+//! invariant that would break first: a request names the project of the account in path and header.
+
+pub mod endpoint;
+pub mod error;
+pub(super) mod lite_server;
+pub(super) mod notebook;
+pub mod sign;
+
+use super::transport::{self, Answer, Request};
+use super::{Clouds, Credential, check_segment};
+use crate::facts::{Failure, FailureKind};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::SecretString;
+
+/// Entries asked for with one page: the documented default. No upper bound is documented.
+const PAGE: u64 = 200;
+
+/// One project, as one credential sees it.
+pub(super) struct Project<'a> {
+    pub(super) clouds: &'a Clouds,
+    pub(super) endpoint: &'a str,
+    pub(super) id: &'a str,
+    pub(super) credential: &'a Credential,
+}
+
+impl Project<'_> {
+    /// Asks for a path below the project; `path` consists of checked segments. An answer that is
+    /// not a success is a failure.
+    async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, Failure> {
+        let path = format!("/v1/{}/{path}", check_segment(self.id)?);
+        let query: Vec<_> = query
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        let now = (self.clouds.entropy.clock)();
+        let (query, headers) = self.sign(&path, &query, now)?;
+        let request = Request {
+            origin: self.endpoint,
+            path: &path,
+            query: &query,
+            headers: &headers,
+        };
+        let answer = self.clouds.get(&request, now).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
+        }
+        Err(error::classify(answer.status, &answer.body).into_failure(&answer, self.credential))
+    }
+
+    /// Query and headers as they are to be sent.
+    fn sign(
+        &self,
+        path: &str,
+        query: &[(String, String)],
+        now: jiff::Timestamp,
+    ) -> Result<(String, Vec<(String, SecretString)>), Failure> {
+        // As the vendor's SDKs send them; without a language messages may come in Chinese.
+        let plain = [
+            ("Content-Type", "application/json"),
+            ("X-Language", "en-us"),
+        ];
+        let plain = plain.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        match self.credential {
+            Credential::HuaweiToken(token) => {
+                let mut headers = plain.map(|(name, value)| (name, value.into())).to_vec();
+                headers.push(("X-Project-Id".into(), self.id.into()));
+                headers.push(("X-Auth-Token".into(), token.clone()));
+                Ok((encoded(query), headers))
+            }
+            Credential::HuaweiKeys {
+                access_key,
+                secret_key,
+                security_token,
+            } => {
+                let request = sign::Request {
+                    method: "GET",
+                    host: transport::host(self.endpoint),
+                    path,
+                    query,
+                    headers: &plain,
+                    body: b"",
+                };
+                let credential = sign::Credential {
+                    access_key: access_key.clone(),
+                    secret_key: secret_key.clone(),
+                    security_token: security_token.clone(),
+                    scope: Some(sign::Scope::Project(self.id.into())),
+                };
+                let signed = sign::sign(&request, &credential, &sign::Scheme::SdkHmacSha256, now)
+                    .map_err(|error| unsignable(&error.to_string()))?;
+                Ok((signed.query, signed.headers))
+            }
+            Credential::AlibabaKeys { .. } => Err(unsignable("the access key is Alibaba's")),
+        }
+    }
+}
+
+fn unsignable(why: &str) -> Failure {
+    let message =
+        format!("the request cannot be signed with what the provider's Secret holds: {why}");
+    Failure::new(FailureKind::ProviderNotReady, message)
+}
+
+/// The query of a request that carries a token and so is not signed.
+fn encoded(query: &[(String, String)]) -> String {
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let pairs = query
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}

@@ -1,0 +1,87 @@
+//! Images of `AIWorkSpace`: `GetImage` and `ListImages`.
+//!
+//! Owns the routes, the parameters, and what an exact match is. Must not know how a request is
+//! signed. The invariant that would break first: both calls ask for labels, so that a get and a list
+//! say the same of an image.
+//!
+//! Source: PAI `AIWorkSpace` API reference (2021-02-04), *`GetImage`*, *`ListImages`*.
+
+use super::Region;
+use crate::cloud::paging::{Page, Paging, of_list};
+use crate::cloud::{check_segment, facts_of, invalid, read};
+use crate::facts::pai::{PaiImage, PaiPage};
+use crate::facts::{Facts, Failure, FailureKind};
+
+/// Entries asked for with one page: the largest that the vendor's own tools use.
+const PAGE: u64 = 100;
+
+/// `GetImage`.
+pub(in crate::cloud) async fn by_id(region: &Region<'_>, id: &str) -> Result<Facts, Failure> {
+    if !id.starts_with("image-") {
+        return Err(Failure::new(
+            FailureKind::InvalidSpec,
+            "the id of a PAI image must begin with image-",
+        ));
+    }
+    let path = format!("/api/v1/images/{}", check_segment(id)?);
+    let answer = region.get("GetImage", &path, &[verbose()]).await?;
+    let image: PaiImage = read(region.endpoint, &answer)?;
+    // The answer need not repeat the id.
+    facts_of(
+        image.into_facts(Some(id), answer.request_id.as_deref()),
+        id,
+        &answer,
+    )
+}
+
+/// `ListImages`. Its filter by name is a fuzzy one; the form of the option for an exact one is not
+/// documented.
+pub(in crate::cloud) async fn by_name(
+    region: &Region<'_>,
+    name: &str,
+    workspace_id: Option<&str>,
+    bound: Option<&str>,
+) -> Result<Facts, Failure> {
+    let mut paging = Paging::new(PAGE);
+    loop {
+        let mut parameters = vec![
+            ("Name", name.to_owned()),
+            ("PageNumber", paging.number().to_string()),
+            ("PageSize", PAGE.to_string()),
+            verbose(),
+        ];
+        parameters.extend(workspace_id.map(|id| ("WorkspaceId", id.to_owned())));
+        let answer = region
+            .get("ListImages", "/api/v1/images", &parameters)
+            .await
+            .map_err(of_list)?;
+        let page: PaiPage = read(region.endpoint, &answer)?;
+        let id = answer.request_id.as_deref().or(page.request_id.as_deref());
+        let facts = page
+            .images
+            .into_iter()
+            .filter_map(|image| image.into_facts(None, id))
+            .collect();
+        let page = Page {
+            facts,
+            received: page.received,
+            total: page.total_count,
+        };
+        let more = paging.accept(page, |facts| {
+            let upstream = &facts.upstream;
+            let stated = upstream.workspace_id.as_deref();
+            upstream.name.as_deref() == Some(name)
+                // Official images state no workspace.
+                && (workspace_id.is_none() || stated.is_none() || stated == workspace_id)
+        });
+        if !more.map_err(|failure| invalid(&answer, failure.message))? {
+            return paging.into_found().decide(bound);
+        }
+    }
+}
+
+/// Labels, and with them the accelerators, come only if asked for. In lower case, unlike the
+/// vendor's Python client.
+fn verbose() -> (&'static str, String) {
+    ("Verbose", "true".into())
+}

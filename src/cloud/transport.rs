@@ -1,0 +1,349 @@
+//! The wire: one request as it was signed, one answer within bounds.
+//!
+//! Owns the HTTP client and every bound on an answer except its time, which belongs to a whole look.
+//! Must not know any platform, and sends no second request: not after a redirect, not after a
+//! failure. The invariant that would break first: **what is sent is what was signed**, to the
+//! origin of the account and nowhere else.
+
+use super::refusal::{cut, request_id};
+use crate::facts::{Failure, FailureKind};
+use jiff::Timestamp;
+use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use std::error::Error;
+use std::time::Duration;
+use url::Url;
+
+/// Bound on an answer's body, in bytes. The largest page asked for has some 200 KiB.
+pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
+/// Bound on the pause that a platform can ask for.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bound on a cause as the operating system or TLS words it, in characters.
+const LONGEST_CAUSE: usize = 160;
+
+/// A request that is ready to go. Has no `Debug`: its headers are a proof of identity.
+pub(super) struct Request<'a> {
+    /// Origin of the account.
+    pub(super) origin: &'a str,
+    /// Path as signed.
+    pub(super) path: &'a str,
+    /// Query as signed, without the question mark; empty for none.
+    pub(super) query: &'a str,
+    /// All headers as signed. `Host` among them is what the origin must give.
+    pub(super) headers: &'a [(String, SecretString)],
+}
+
+/// An answer, whatever its status; redirects never get here. Has no `Debug`: errors echo requests.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The platform's id of the call, from a header.
+    pub(super) request_id: Option<String>,
+    /// The pause that the platform asks for, more than none and at most [`LONGEST_PAUSE`].
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Vec<u8>,
+}
+
+/// The client for all platforms and accounts. Connections carry no identity: every request is
+/// signed by itself, and there are no cookies. `extra_roots` are certificates in PEM that are
+/// trusted next to the system's; proxies come from the operator's environment.
+///
+/// # Errors
+/// The certificates cannot be read, or the system has none.
+pub(super) fn client(extra_roots: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .tls_backend_rustls()
+        .tls_certs_merge(reqwest::Certificate::from_pem_bundle(extra_roots)?)
+        .redirect(reqwest::redirect::Policy::none())
+        // By default a request that a server has not begun is sent again. The planner decides that.
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("imageref/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// The host of an origin as a signature holds it: with the port if that is not the scheme's own.
+pub(super) fn host(origin: &str) -> &str {
+    origin.split_once("://").map_or(origin, |(_, host)| host)
+}
+
+/// Sends a GET and reads the answer. The caller bounds the time; `now` turns a date in `Retry-After`
+/// into a pause.
+pub(super) async fn get(
+    client: &reqwest::Client,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Answer, Failure> {
+    let host = host(request.origin);
+    let url = url(request)?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in request.headers {
+        let name: HeaderName = name.parse().map_err(|_| unsendable("a header's name"))?;
+        if name == HOST {
+            // The client derives it from the URL, as the one field HTTP/1.1 and HTTP/2 name apart.
+            if value.expose_secret() != host {
+                return Err(unsendable("the signed host"));
+            }
+            continue;
+        }
+        let mut value = HeaderValue::from_bytes(value.expose_secret().as_bytes())
+            .map_err(|_| unsendable("a header's value"))?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    let sent = client.get(url).headers(headers).send().await;
+    let mut response = sent.map_err(|error| unreachable(host, &error))?;
+    let status = response.status();
+    let answer = Answer {
+        status: status.as_u16(),
+        request_id: header(response.headers(), "x-request-id")
+            .or_else(|| header(response.headers(), "x-acs-request-id"))
+            .and_then(request_id),
+        retry_after: pause(response.headers(), now),
+        body: Vec::new(),
+    };
+    let failure = |kind, message: String| Failure {
+        kind,
+        message,
+        retry_after: answer.retry_after,
+        request_id: answer.request_id.clone(),
+    };
+    if status.is_redirection() {
+        let message = format!("{host} answered with a redirect, which is not followed");
+        return Err(failure(FailureKind::ProviderError, message));
+    }
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST_BODY => {
+                let message = format!(
+                    "the answer of {host} is larger than {} MiB",
+                    LARGEST_BODY >> 20
+                );
+                return Err(failure(FailureKind::ResponseInvalid, message));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(Answer { body, ..answer }),
+            // The platform was there and began to speak, so this is about the answer.
+            Err(error) => {
+                let message = format!("the answer of {host} broke off ({})", cause(&error));
+                return Err(failure(FailureKind::ResponseInvalid, message));
+            }
+        }
+    }
+}
+
+/// The URL of a request, if parsing leaves everything as it was signed. A parser resolves `..`,
+/// rewrites backslashes and lower-cases hosts; each of these would send something else.
+fn url(request: &Request<'_>) -> Result<Url, Failure> {
+    let Request {
+        origin,
+        path,
+        query,
+        ..
+    } = *request;
+    let mark = if query.is_empty() { "" } else { "?" };
+    let url: Url = format!("{origin}{path}{mark}{query}")
+        .parse()
+        .map_err(|_| unsendable("the endpoint"))?;
+    let loopback = url.host_str().is_some_and(is_loopback);
+    let same = url.path() == path
+        && url.query().unwrap_or_default() == query
+        && url.origin().ascii_serialization() == origin
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.fragment().is_none()
+        && (url.scheme() == "https" || (url.scheme() == "http" && loopback));
+    if same {
+        Ok(url)
+    } else {
+        Err(unsendable("the URL"))
+    }
+}
+
+/// Whether a host is this machine, so that plain HTTP shows nothing to a network.
+pub(super) fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
+}
+
+fn unsendable(part: &str) -> Failure {
+    Failure::new(
+        FailureKind::InvalidSpec,
+        format!("{part} would not reach the platform as it was signed"),
+    )
+}
+
+fn unreachable(host: &str, error: &reqwest::Error) -> Failure {
+    let what = if error.is_timeout() {
+        format!(
+            "{host} cannot be reached: no connection within {} s",
+            CONNECT_TIMEOUT.as_secs()
+        )
+    } else if error.is_connect() {
+        format!("{host} cannot be reached: {}", cause(error))
+    } else {
+        format!("the connection to {host} broke: {}", cause(error))
+    };
+    Failure::new(FailureKind::Unreachable, what)
+}
+
+/// The innermost cause: the system's or the TLS library's words. The outer ones hold the URL.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let mut inner: Option<&dyn Error> = error.source();
+    while let Some(next) = inner.and_then(Error::source) {
+        inner = Some(next);
+    }
+    let text = inner.map_or_else(|| "no cause is known".to_owned(), ToString::to_string);
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    cut(line.trim(), LONGEST_CAUSE)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// `x-acs-retry-after` in milliseconds, else `Retry-After` in seconds or as a date. What cannot be
+/// read, and a pause that is over, is no hint.
+fn pause(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let whole = |text: &str| text.trim().parse::<u64>().ok();
+    let acs = header(headers, "x-acs-retry-after")
+        .and_then(whole)
+        .map(Duration::from_millis);
+    let standard = || {
+        let text = header(headers, RETRY_AFTER.as_str())?;
+        whole(text).map(Duration::from_secs).or_else(|| {
+            let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
+            date.duration_since(now).try_into().ok()
+        })
+    };
+    acs.or_else(standard)
+        .filter(|pause| !pause.is_zero())
+        .map(|pause| pause.min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sendable(origin: &str, path: &str, query: &str) -> bool {
+        url(&Request {
+            origin,
+            path,
+            query,
+            headers: &[],
+        })
+        .is_ok()
+    }
+
+    #[test]
+    fn only_what_parsing_leaves_alone_is_sent() {
+        let origin = "https://h.example";
+        assert!(sendable(origin, "/v1/p/images", "a=b%20c&d="));
+        assert!(sendable("https://h.example:8443", "/", ""));
+        assert!(sendable(
+            "http://127.0.0.1:80080".trim_end_matches('0'),
+            "/",
+            ""
+        ));
+        for path in [
+            "",
+            "/a/../b",
+            "/./a",
+            "/a b",
+            "/é",
+            "/a?b=c",
+            "/a#b",
+            "\\a",
+            "/a\\b",
+            "/a\tb",
+            "/%2e%2e/a",
+            "@evil.example/",
+            ".evil.example/",
+        ] {
+            assert!(!sendable(origin, path, "q=1"), "{path}");
+        }
+        for query in ["a=b c", "a#b", "a=é", "a=\"", "a=\n"] {
+            assert!(!sendable(origin, "/a", query), "{query}");
+        }
+        for origin in [
+            "https://h.example/",
+            "https://H.example",
+            "https://u@h.example",
+            "https://u:p@h.example",
+            "https://h.example:443",
+            "http://h.example",
+            "http://169.254.169.254",
+            "ftp://127.0.0.1",
+            "https://",
+            "h.example",
+            "https://h.example?a",
+            "https://h.example#a",
+            "file://",
+        ] {
+            assert!(!sendable(origin, "/a", ""), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_read_in_its_unit_and_bounded() {
+        let now: Timestamp = "1994-11-06T08:49:00Z".parse().unwrap();
+        let read = |pairs: &[(&'static str, &str)]| {
+            let headers = pairs
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+            pause(&headers.collect(), now).map(|pause| pause.as_millis())
+        };
+        assert_eq!(read(&[("retry-after", "7")]), Some(7_000));
+        assert_eq!(
+            read(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
+            Some(37_000)
+        );
+        assert_eq!(read(&[("x-acs-retry-after", "1500")]), Some(1_500));
+        assert_eq!(
+            read(&[("retry-after", "7"), ("x-acs-retry-after", "1500")]),
+            Some(1_500)
+        );
+        assert_eq!(
+            read(&[("retry-after", "7"), ("x-acs-retry-after", "soon")]),
+            Some(7_000)
+        );
+        for long in ["3601", "99999999999999", "Sat, 06 Nov 2094 08:49:37 GMT"] {
+            assert_eq!(read(&[("retry-after", long)]), Some(3_600_000), "{long}");
+        }
+        for odd in [
+            "0",
+            "-1",
+            "1.5",
+            "",
+            "soon",
+            "Sat, 05 Nov 1994 08:49:37 GMT",
+            "99999999999999999999999",
+        ] {
+            assert_eq!(read(&[("retry-after", odd)]), None, "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_gives_a_bounded_pause_or_none(text in "[ -~]{0,40}|[0-9]{1,25}") {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            let pause = pause(&headers, Timestamp::UNIX_EPOCH);
+            prop_assert!(pause.is_none_or(|pause| !pause.is_zero() && pause <= LONGEST_PAUSE));
+        }
+
+        #[test]
+        fn no_path_leaves_its_origin(path in "[/a@.:%#?\\\\ -~]{0,20}") {
+            if let Ok(url) = url(&Request { origin: "https://h.example", path: &path, query: "", headers: &[] }) {
+                prop_assert_eq!(url.as_str(), format!("https://h.example{path}"));
+            }
+        }
+    }
+}
