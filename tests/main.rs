@@ -1,5 +1,9 @@
 //! Integration tests, one module a capability: `cargo test vectors` runs one of them.
 
+mod controller;
 mod facts;
+mod on_cluster;
+mod operator;
 mod plan;
 mod plan_histories;
+mod vectors;

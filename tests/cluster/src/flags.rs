@@ -29,6 +29,7 @@ pub(crate) fn etcd(folder: &Path) -> Spec<'_> {
             "--unsafe-no-fsync".into(),
             "--log-level=warn".into(),
         ],
+        env: Vec::new(),
         folder,
         // The API server writes no files after its start, so the folder is etcd's to remove.
         removes_folder: true,
@@ -66,6 +67,7 @@ pub(crate) fn apiserver(folder: &Path, port: u16) -> Spec<'_> {
             // Admission stays at its defaults, as in a real cluster. So a pod needs the
             // ServiceAccount it names, and nobody here creates `default`: tests do.
         ],
+        env: Vec::new(),
         folder,
         removes_folder: false,
     }

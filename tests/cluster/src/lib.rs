@@ -34,3 +34,4 @@ mod server;
 pub use binaries::{available, require};
 pub use control_plane::Cluster;
 pub use kubeconfig::{MARK as KUBECONFIG_MARK, write_private};
+pub use server::{Server, Spec};

@@ -24,17 +24,25 @@ const GUARD: &str = include_str!("guard.sh");
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// What to run.
-pub(crate) struct Spec<'a> {
-    pub(crate) name: &'static str,
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<String>,
+#[derive(Debug)]
+pub struct Spec<'a> {
+    /// Name of the log and in errors.
+    pub name: &'static str,
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables of its environment, next to the inherited ones.
+    pub env: Vec<(String, String)>,
     /// The server's working folder; its log is `NAME.log` in there.
-    pub(crate) folder: &'a Path,
+    pub folder: &'a Path,
     /// Whether the guard removes the folder after the server was ended.
-    pub(crate) removes_folder: bool,
+    pub removes_folder: bool,
 }
 
-pub(crate) struct Server {
+/// A process that ends when this value is dropped, and at the latest when its owner dies.
+#[derive(Debug)]
+pub struct Server {
     name: &'static str,
     guard: Child,
     log: PathBuf,
@@ -43,11 +51,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a server; that it runs does not mean that it is ready.
-    pub(crate) fn spawn(spec: Spec<'_>) -> Result<Self> {
+    pub fn spawn(spec: Spec<'_>) -> Result<Self> {
         let Spec {
             name,
             program,
             args,
+            env,
             folder,
             removes_folder,
         } = spec;
@@ -67,6 +76,7 @@ impl Server {
             })
             .arg(program)
             .args(args)
+            .envs(env)
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(file.try_clone()?)
@@ -84,12 +94,12 @@ impl Server {
     }
 
     /// The status of a server that has ended by itself.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.guard.try_wait().ok().flatten()
     }
 
     /// What this process has logged, without the runs before it.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         let mut bytes = Vec::new();
         if let Ok(mut file) = fs::File::open(&self.log)
             && file.seek(SeekFrom::Start(self.log_start)).is_ok()
@@ -100,7 +110,7 @@ impl Server {
     }
 
     /// The name and the last lines of the log, for an error.
-    pub(crate) fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(15)..].join("\n  ");
@@ -109,7 +119,7 @@ impl Server {
 
     /// Kills the server and waits until it is gone. There is nothing to save, so nothing is asked
     /// to shut down in order.
-    pub(crate) fn stop(&mut self) -> Result<()> {
+    pub fn stop(&mut self) -> Result<()> {
         drop(self.guard.stdin.take());
         wait(&mut self.guard, STOP_LIMIT)
             .map(drop)
