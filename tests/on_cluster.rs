@@ -3,7 +3,11 @@
 //! Owns when the CRDs are applied, and the names of namespaces. Must not know what the tests store.
 //! The invariant that would break first: no two tests get the same namespace, so their order does
 //! not matter.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that needs a cluster fails without one")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that needs a cluster fails without one"
+)]
 
 use cluster::Cluster;
 use imageref::api::crd;
@@ -33,7 +37,9 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
 /// All CRDs as one stream of YAML documents.
 pub(crate) fn crds_yaml() -> String {
     let crds = crd::crds();
-    let documents = crds.iter().map(|crd| crd::to_yaml(crd).expect("a CRD is YAML"));
+    let documents = crds
+        .iter()
+        .map(|crd| crd::to_yaml(crd).expect("a CRD is YAML"));
     documents.collect::<Vec<_>>().join("\n---\n")
 }
 

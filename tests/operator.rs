@@ -33,8 +33,12 @@ pub(crate) fn runtime() -> &'static Runtime {
 
 /// Starts the operator beside a cluster that has the CRDs, as its ServiceAccount.
 pub(crate) fn start(cluster: &Cluster, clouds: &[String], name: &'static str) -> Server {
-    cluster.kubectl_with_stdin(&["apply", "-f", "-"], include_str!("operator/rbac.yaml")).unwrap();
-    let token = cluster.service_account_token("imageref-system", "imageref").unwrap();
+    cluster
+        .kubectl_with_stdin(&["apply", "-f", "-"], include_str!("operator/rbac.yaml"))
+        .unwrap();
+    let token = cluster
+        .service_account_token("imageref-system", "imageref")
+        .unwrap();
     let kubeconfig = cluster.kubeconfig_with_token(&token).unwrap();
     let mut args = vec!["controller".to_owned(), "--insecure-loopback".to_owned()];
     for url in clouds {
@@ -63,10 +67,14 @@ fn shared() -> Option<&'static Shared> {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     let cluster = on_cluster::cluster()?;
     Some(SHARED.get_or_init(|| {
-        let clouds: Vec<FakeCloud> =
-            (0..CLOUDS).map(|_| runtime().block_on(FakeCloud::start())).collect();
+        let clouds: Vec<FakeCloud> = (0..CLOUDS)
+            .map(|_| runtime().block_on(FakeCloud::start()))
+            .collect();
         let urls: Vec<String> = clouds.iter().map(FakeCloud::url).collect();
-        Shared { operator: start(cluster, &urls, "operator"), clouds: Mutex::new(clouds) }
+        Shared {
+            operator: start(cluster, &urls, "operator"),
+            clouds: Mutex::new(clouds),
+        }
     }))
 }
 
@@ -81,14 +89,25 @@ impl Scene {
     /// `None` where there is no control plane to be had.
     pub(crate) fn new(name: &str) -> Option<Self> {
         let shared = shared()?;
-        let cloud = shared.clouds.lock().unwrap().pop().expect("CLOUDS is too small");
+        let cloud = shared
+            .clouds
+            .lock()
+            .unwrap()
+            .pop()
+            .expect("CLOUDS is too small");
         let namespace = on_cluster::namespace(name);
-        Some(Self { cluster: on_cluster::cluster()?, cloud, namespace })
+        Some(Self {
+            cluster: on_cluster::cluster()?,
+            cloud,
+            namespace,
+        })
     }
 
     /// What the operator has logged since it started.
     pub(crate) fn operator_log() -> String {
-        shared().map(|shared| shared.operator.log()).unwrap_or_default()
+        shared()
+            .map(|shared| shared.operator.log())
+            .unwrap_or_default()
     }
 
     pub(crate) fn apply(&self, manifest: &str) {
@@ -103,14 +122,14 @@ impl Scene {
         self.cluster.kubectl(&all).unwrap()
     }
 
-    /// A Secret with the fake cloud's Huawei keys.
-    pub(crate) fn huawei_secret(&self, name: &str) {
-        self.apply(&secret(name, defaults::HUAWEI_AK, defaults::HUAWEI_SK));
-    }
-
     /// An ImageProvider for the fake ModelArts, with its Secret.
     pub(crate) fn modelarts(&self, name: &str) {
-        self.huawei_secret("huawei");
+        self.apply(&secret("huawei", defaults::HUAWEI_AK, defaults::HUAWEI_SK));
+        self.modelarts_without_secret(name);
+    }
+
+    /// An ImageProvider for the fake ModelArts that names the Secret `huawei`.
+    pub(crate) fn modelarts_without_secret(&self, name: &str) {
         self.apply(&format!(
             "{{apiVersion: imageref.dev/v1alpha1, kind: ImageProvider, metadata: {{name: {name}}},
               spec: {{modelArts: {{region: {}, projectId: {}, endpoint: \"{}\"}}, auth: {{secretRef: {{name: huawei}}}}}}}}",
@@ -122,7 +141,11 @@ impl Scene {
 
     /// An ImageProvider for the fake PAI, with its Secret.
     pub(crate) fn pai(&self, name: &str) {
-        self.apply(&secret("alibaba", defaults::ALIBABA_AK, defaults::ALIBABA_SECRET));
+        self.apply(&secret(
+            "alibaba",
+            defaults::ALIBABA_AK,
+            defaults::ALIBABA_SECRET,
+        ));
         self.apply(&format!(
             "{{apiVersion: imageref.dev/v1alpha1, kind: ImageProvider, metadata: {{name: {name}}},
               spec: {{pai: {{region: cn-shanghai, endpoint: \"{}\"}}, auth: {{secretRef: {{name: alibaba}}}}}}}}",
@@ -160,16 +183,9 @@ impl Scene {
 
     /// Waits for a reason of an ImageRef's Ready condition.
     pub(crate) fn wait_reason(&self, name: &str, reason: &str) -> Value {
-        self.wait("imageref", name, |object| condition(object, "Ready")["reason"] == reason)
-    }
-
-    /// Waits for a condition on the fake cloud or the log.
-    pub(crate) fn until(what: &str, mut reached: impl FnMut() -> bool) {
-        let deadline = Instant::now() + SOON;
-        while !reached() {
-            assert!(Instant::now() < deadline, "never: {what}\n{}", Self::operator_log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.wait("imageref", name, |object| {
+            condition(object, "Ready")["reason"] == reason
+        })
     }
 }
 

@@ -215,7 +215,9 @@ pub async fn run(
         scoped::<ImageProvider>(&client, context.config.namespace.as_deref()),
         (namespaced.clone(), namespaced_writer),
         namespaced_changes,
-        Provider::Namespaced,
+        (Provider::Namespaced, |client, namespace| {
+            scoped(&client, namespace)
+        }),
         context.clone(),
         &stop,
     );
@@ -223,7 +225,7 @@ pub async fn run(
         Api::<ClusterImageProvider>::all(client.clone()),
         (cluster.clone(), cluster_writer),
         cluster_changes,
-        Provider::Cluster,
+        (Provider::Cluster, |client, _| Api::all(client)),
         context.clone(),
         &stop,
     );

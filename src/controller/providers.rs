@@ -19,7 +19,7 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
-use kube::{Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,9 +47,12 @@ impl HasStatus for crate::api::ClusterImageProvider {
     }
 }
 
+/// Where an object of this kind is written: by namespace, or `None` for the cluster kind.
+pub(super) type ApiFor<K> = fn(Client, Option<&str>) -> Api<K>;
+
 struct Shared<K: Resource> {
     context: Arc<Context>,
-    api: Api<K>,
+    api: ApiFor<K>,
     wrap: fn(Arc<K>) -> Provider,
     /// The versions that references have heard of.
     told: std::sync::Mutex<std::collections::HashMap<String, String>>,
@@ -60,7 +63,7 @@ pub(super) fn controller<K>(
     api: Api<K>,
     (store, writer): (Store<K>, Writer<K>),
     changes: Changes,
-    wrap: fn(Arc<K>) -> Provider,
+    (wrap, api_for): (fn(Arc<K>) -> Provider, ApiFor<K>),
     context: Arc<Context>,
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + use<K>
@@ -76,7 +79,7 @@ where
 {
     let shared = Shared {
         context,
-        api: api.clone(),
+        api: api_for,
         wrap,
         told: std::sync::Mutex::default(),
     };
@@ -154,7 +157,8 @@ where
         conditions,
     };
     if durable(&status) != durable(&previous) {
-        write(&shared.api, object.as_ref(), &status).await?;
+        let api = (shared.api)(context.client.clone(), object.meta().namespace.as_deref());
+        write(&api, object.as_ref(), &status).await?;
         announce(context, object.as_ref(), &previous, &status).await;
     }
     let next = match pause {
