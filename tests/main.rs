@@ -6,4 +6,6 @@ mod on_cluster;
 mod operator;
 mod plan;
 mod plan_histories;
+mod process;
+mod tenants;
 mod vectors;

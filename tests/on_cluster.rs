@@ -21,17 +21,20 @@ pub(crate) fn cluster() -> Option<&'static Cluster> {
         return None;
     }
     let cluster = Cluster::shared();
-    APPLIED.get_or_init(|| {
-        let names = crd::crds().into_iter().filter_map(|crd| crd.metadata.name);
-        let names: Vec<_> = names.map(|name| format!("crd/{name}")).collect();
-        let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
-        wait.extend(names.iter().map(String::as_str));
-        cluster
-            .kubectl_with_stdin(&["apply", "-f", "-"], &crds_yaml())
-            .and_then(|_| cluster.kubectl(&wait))
-            .unwrap_or_else(|error| panic!("the CRDs cannot be applied: {error:#}"));
-    });
+    APPLIED.get_or_init(|| apply_crds(cluster));
     Some(cluster)
+}
+
+/// Applies the CRDs and waits until they are served.
+pub(crate) fn apply_crds(cluster: &Cluster) {
+    let names = crd::crds().into_iter().filter_map(|crd| crd.metadata.name);
+    let names: Vec<_> = names.map(|name| format!("crd/{name}")).collect();
+    let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
+    wait.extend(names.iter().map(String::as_str));
+    cluster
+        .kubectl_with_stdin(&["apply", "-f", "-"], &crds_yaml())
+        .and_then(|_| cluster.kubectl(&wait))
+        .unwrap_or_else(|error| panic!("the CRDs cannot be applied: {error:#}"));
 }
 
 /// All CRDs as one stream of YAML documents.

@@ -1,0 +1,221 @@
+//! The operator's process: crashes, stops, and an API server that goes away or holds surprises.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that needs a cluster fails without one"
+)]
+
+use super::operator::{self, Scene, condition};
+use super::{on_cluster, operator::start};
+use cluster::Cluster;
+use fakecloud::defaults::{ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
+use fakecloud::{FakeCloud, Operation};
+use serde_json::json;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A cluster of the test's own, with the CRDs, and a cloud.
+fn own_scene(crds: bool) -> Option<Scene> {
+    if !cluster::require() {
+        return None;
+    }
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start().unwrap()));
+    if crds {
+        on_cluster::apply_crds(cluster);
+    }
+    cluster.kubectl(&["create", "namespace", "team"]).unwrap();
+    let cloud = operator::runtime().block_on(FakeCloud::start());
+    Some(Scene {
+        cluster,
+        cloud,
+        namespace: "team".into(),
+    })
+}
+
+fn notebook(id: &str) -> String {
+    format!("source: {{notebook: {{id: {id}}}}}")
+}
+
+#[test]
+fn after_kill_9_and_a_restart_nothing_is_asked_or_written_again() {
+    let Some(scene) = own_scene(true) else { return };
+    let clouds = [scene.cloud.url()];
+    let mut first = start(scene.cluster, &clouds, "first");
+    scene.modelarts("default");
+    scene.image_ref("good", &notebook(ASCEND_NOTEBOOK_ID));
+    scene.image_ref("gone", &notebook("00000000-0000-4000-8000-000000000000"));
+    scene.wait_reason("good", "Resolved");
+    scene.wait_reason("gone", "ImageNotFound");
+    first.stop().unwrap();
+    let version = |name: &str| scene.get("imageref", name)["metadata"]["resourceVersion"].clone();
+    let before = (
+        version("good"),
+        version("gone"),
+        scene.cloud.calls().total(),
+    );
+    let _second = start(scene.cluster, &clouds, "second");
+    // The marker is listed with the others, so they have been considered when it is resolved; the
+    // edited expectation shows that the old ones are still taken care of.
+    scene.image_ref("marker", &notebook(SEED_NOTEBOOK_ID));
+    scene.wait_reason("marker", "Resolved");
+    assert_eq!((version("good"), version("gone")), (before.0, before.1));
+    assert_eq!(
+        scene.cloud.calls().total(),
+        before.2 + 1,
+        "the marker's look"
+    );
+    scene.image_ref(
+        "good",
+        &format!(
+            "expect: {{arch: [amd64]}}, {}",
+            notebook(ASCEND_NOTEBOOK_ID)
+        ),
+    );
+    scene.wait_reason("good", "ExpectationFailed");
+}
+
+#[test]
+fn sigterm_finishes_the_look_under_way_and_exits_0() {
+    let Some(scene) = own_scene(true) else { return };
+    // Only to set up the rights and to have a kubeconfig of the ServiceAccount.
+    let mut warm = start(scene.cluster, &[scene.cloud.url()], "warm");
+    scene.modelarts("default");
+    scene.wait("imageprovider", "default", |o| {
+        condition(o, "Ready")["status"] == "True"
+    });
+    warm.stop().unwrap();
+    let token = scene
+        .cluster
+        .service_account_token("imageref-system", "imageref")
+        .unwrap();
+    let kubeconfig = scene.cluster.kubeconfig_with_token(&token).unwrap();
+    let slow = fakecloud::FaultKind::Latency { ms: 2000 };
+    scene.cloud.set_faults(vec![fakecloud::Fault::always(slow)]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_imageref"))
+        .args([
+            "controller",
+            "--insecure-loopback",
+            "--allow-endpoint",
+            &scene.cloud.url(),
+        ])
+        .env("KUBECONFIG", kubeconfig)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // The fake counts a call when it arrives, before its latency.
+    while scene.cloud.calls().of(Operation::ShowImage) == 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert!(status.is_some_and(|s| s.success()), "{status:?}");
+    let object = scene.get("imageref", "one");
+    assert_eq!(
+        condition(&object, "Ready")["reason"],
+        "Resolved",
+        "the look was finished"
+    );
+}
+
+#[test]
+fn a_missing_crd_and_a_restarted_api_server_are_waited_for() {
+    let Some(scene) = own_scene(false) else {
+        return;
+    };
+    let operator = start(scene.cluster, &[scene.cloud.url()], "operator");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !operator
+        .log()
+        .contains("the watch of ImageProviders failed")
+    {
+        assert!(Instant::now() < deadline, "{}", operator.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    on_cluster::apply_crds(scene.cluster);
+    scene.modelarts("default");
+    scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
+    // The watches back off to half a minute while the CRDs are missing.
+    let wait = [
+        "wait",
+        "--for=condition=Ready",
+        "--timeout=90s",
+        "imageref/one",
+    ];
+    scene.kubectl(&wait);
+    scene.cluster.restart_apiserver().unwrap();
+    scene.image_ref("two", &notebook(SEED_NOTEBOOK_ID));
+    scene.kubectl(&[
+        "wait",
+        "--for=condition=Ready",
+        "--timeout=90s",
+        "imageref/two",
+    ]);
+    drop(operator);
+}
+
+#[test]
+fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
+    let Some(scene) = own_scene(true) else { return };
+    // What an older CRD let through: a number where this one has text.
+    let loosened = on_cluster::crds_yaml();
+    let mut crd: serde_json::Value = serde_json::to_value(
+        imageref::api::crd::crds()
+            .into_iter()
+            .find(|c| c.spec.names.kind == "ImageRef")
+            .unwrap(),
+    )
+    .unwrap();
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] =
+        json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    crd["spec"]["versions"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("selectableFields");
+    scene
+        .cluster
+        .kubectl_with_stdin(&["replace", "-f", "-"], &crd.to_string())
+        .unwrap();
+    let bad = json!({
+        "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef", "metadata": {"name": "bad"},
+        "spec": {"interval": 3600, "source": {"notebook": {"id": ASCEND_NOTEBOOK_ID}}}
+    });
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // A changed CRD is served a moment after it was accepted.
+    while scene
+        .cluster
+        .kubectl_with_stdin(&["create", "-n", "team", "-f", "-"], &bad.to_string())
+        .is_err()
+    {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    scene
+        .cluster
+        .kubectl_with_stdin(&["replace", "-f", "-"], &loosened)
+        .unwrap();
+    scene.modelarts("default");
+    scene.image_ref("good", &notebook(ASCEND_NOTEBOOK_ID));
+    let _operator = start(scene.cluster, &[scene.cloud.url()], "operator");
+    scene.wait_reason("good", "Resolved");
+    let unread = scene.wait_reason("bad", "InvalidSpec");
+    let message = condition(&unread, "Ready")["message"].to_string();
+    assert!(message.contains("does not fit the kind"), "{message}");
+}
