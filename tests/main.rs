@@ -1,5 +1,7 @@
 //! Integration tests, one module a capability: `cargo test vectors` runs one of them.
 
+mod cloud;
+mod cloud_errors;
 mod controller;
 mod facts;
 mod on_cluster;

@@ -72,7 +72,8 @@ impl Paging {
     /// Takes a page in, keeps what is `wanted`, and says whether to ask for another.
     ///
     /// A total that is stated decides, not the length of the page: platforms may cap a page below
-    /// the limit that was asked for, without a word.
+    /// the limit that was asked for, without a word. Without a total, a page of another length than
+    /// asked for is the last: a short one, or a list that knows no pages.
     pub(super) fn accept(
         &mut self,
         page: Page,
@@ -99,7 +100,7 @@ impl Paging {
             self.found.whole &= total.is_none_or(|total| self.received >= total);
             return Ok(false);
         }
-        if total.map_or(received < self.limit, |total| self.received >= total) {
+        if total.map_or(received != self.limit, |total| self.received >= total) {
             return Ok(false);
         }
         self.idle = if self.seen.len() == known {
@@ -225,6 +226,10 @@ mod tests {
         assert_eq!(
             read(&[(&["a", "b"], None), (&["c"], None)], "c", None),
             found("c after 2")
+        );
+        assert_eq!(
+            read(&[(&["a", "b", "c"], None)], "c", None),
+            found("c after 1")
         );
         // A page capped at one: the total knows better.
         assert_eq!(

@@ -77,18 +77,17 @@ impl Refusal {
     /// The failure that this answer is. Takes what belongs to the credential out of the platform's
     /// words first, while they are still whole: cut text would hide the rest of a secret from search.
     pub(super) fn into_failure(mut self, answer: &Answer, credential: &Credential) -> Failure {
-        for text in [&mut self.said, &mut self.code, &mut self.request_id]
-            .into_iter()
-            .flatten()
-        {
+        let own_id = self.request_id.as_deref().and_then(request_id);
+        let mut request_id = answer.request_id.clone().or(own_id);
+        let texts = [&mut self.said, &mut self.code, &mut request_id];
+        for text in texts.into_iter().flatten() {
             credential.redact(text);
         }
-        let own_id = self.request_id.as_deref().and_then(request_id);
         Failure {
             kind: self.kind,
             message: self.message(),
             retry_after: answer.retry_after,
-            request_id: answer.request_id.clone().or(own_id),
+            request_id,
         }
     }
 }

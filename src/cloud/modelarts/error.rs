@@ -82,7 +82,7 @@ fn by_code(status: u16, code: &str, said: &str) -> Option<(FailureKind, &'static
 fn modelarts(status: u16, number: &str) -> Option<(FailureKind, &'static str)> {
     Some(match number {
         // The most expensive mistake, so a fault's status (5xx) outweighs the code.
-        "6404" | "6797" if status < 500 => (NotFound, IMAGE_GONE),
+        "6404" | "6797" if (400..500).contains(&status) => (NotFound, IMAGE_GONE),
         // 6309 and 6357 speak of an instance that is gone or in some state: too little to call an
         // image gone.
         "6400" | "0104" | "6303" | "7000" | "6309" | "6357" => (BadRequest, MALFORMED),

@@ -7,16 +7,16 @@
 //! Source: `ModelArts` API Reference, *Querying Lite Server Image Details*; the Python package
 //! `huaweicloudsdkmodelarts` 3.1.219.
 
-use super::{PAGE, Project};
+use super::{PAGE, Project, check_id};
 use crate::cloud::paging::{Page, Paging, of_list};
-use crate::cloud::{check_segment, facts_of, invalid, read};
+use crate::cloud::{facts_of, invalid, read};
 use crate::facts::lite_server::{LiteServerImage, LiteServerPage};
 use crate::facts::{Facts, Failure};
 
 /// `GetDevServerImage`.
 pub(in crate::cloud) async fn by_id(project: &Project<'_>, id: &str) -> Result<Facts, Failure> {
     let answer = project
-        .get(&format!("dev-servers/images/{}", check_segment(id)?), &[])
+        .get(&format!("dev-servers/images/{}", check_id(id)?), &[])
         .await?;
     let image: LiteServerImage = read(project.endpoint, &answer)?;
     facts_of(

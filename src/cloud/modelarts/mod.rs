@@ -98,6 +98,19 @@ impl Project<'_> {
     }
 }
 
+/// An id as a path segment. `images/group` is another API, and the signature's rules turn an encoded
+/// slash into a real one; no word of a route and no path is as long as a UUID and as plain.
+fn check_id(id: &str) -> Result<&str, Failure> {
+    if id.len() == 36 {
+        check_segment(id)
+    } else {
+        Err(Failure::new(
+            FailureKind::InvalidSpec,
+            "the id of a ModelArts image must be a UUID",
+        ))
+    }
+}
+
 fn unsignable(why: &str) -> Failure {
     let message =
         format!("the request cannot be signed with what the provider's Secret holds: {why}");

@@ -6,9 +6,9 @@
 //!
 //! Source: `ModelArts` API Reference, *Obtaining Details of an Image*, *Querying Supported Images*.
 
-use super::{PAGE, Project};
+use super::{PAGE, Project, check_id};
 use crate::cloud::paging::{Found, Page, Paging, of_list};
-use crate::cloud::{check_segment, facts_of, invalid, read};
+use crate::cloud::{facts_of, invalid, read};
 use crate::facts::notebook::{NotebookImage, NotebookPage};
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::target::Query;
@@ -18,15 +18,8 @@ const OWN: &str = "DEDICATED";
 
 /// `ShowImage`.
 pub(in crate::cloud) async fn by_id(project: &Project<'_>, id: &str) -> Result<Facts, Failure> {
-    // `images/group` is another API. No word of a route has the form of a UUID.
-    if id.len() != 36 {
-        return Err(Failure::new(
-            FailureKind::InvalidSpec,
-            "the id of a notebook image must be a UUID",
-        ));
-    }
     let answer = project
-        .get(&format!("images/{}", check_segment(id)?), &[])
+        .get(&format!("images/{}", check_id(id)?), &[])
         .await?;
     let image: NotebookImage = read(project.endpoint, &answer)?;
     // An answer without an id is not an image, whatever else it has.

@@ -26,12 +26,10 @@ pub(in crate::cloud) async fn by_id(region: &Region<'_>, id: &str) -> Result<Fac
     let path = format!("/api/v1/images/{}", check_segment(id)?);
     let answer = region.get("GetImage", &path, &[verbose()]).await?;
     let image: PaiImage = read(region.endpoint, &answer)?;
-    // The answer need not repeat the id.
-    facts_of(
-        image.into_facts(Some(id), answer.request_id.as_deref()),
-        id,
-        &answer,
-    )
+    // The answer need not repeat the id, so it must show in another way that it is an image.
+    let facts = image.into_facts(Some(id), answer.request_id.as_deref());
+    let facts = facts.filter(|facts| facts.image.is_some() || facts.upstream.name.is_some());
+    facts_of(facts, id, &answer)
 }
 
 /// `ListImages`. Its filter by name is a fuzzy one; the form of the option for an exact one is not
