@@ -83,6 +83,8 @@ pub(crate) struct Scene {
     pub(crate) cluster: &'static Cluster,
     pub(crate) cloud: FakeCloud,
     pub(crate) namespace: String,
+    /// An operator of the test's own; `None` for the shared one.
+    pub(crate) operator: Option<Server>,
 }
 
 impl Scene {
@@ -100,14 +102,24 @@ impl Scene {
             cluster: on_cluster::cluster()?,
             cloud,
             namespace,
+            operator: None,
         })
     }
 
+    /// Starts an operator of the test's own.
+    pub(crate) fn start_operator(&mut self) {
+        self.operator = None;
+        self.operator = Some(start(self.cluster, &[self.cloud.url()], "operator"));
+    }
+
     /// What the operator has logged since it started.
-    pub(crate) fn operator_log() -> String {
-        shared()
-            .map(|shared| shared.operator.log())
-            .unwrap_or_default()
+    pub(crate) fn operator_log(&self) -> String {
+        match &self.operator {
+            Some(operator) => operator.log(),
+            None => shared()
+                .map(|shared| shared.operator.log())
+                .unwrap_or_default(),
+        }
     }
 
     pub(crate) fn apply(&self, manifest: &str) {
@@ -175,7 +187,7 @@ impl Scene {
             assert!(
                 Instant::now() < deadline,
                 "{kind} {name} is still {object:#}\noperator:\n{}",
-                Self::operator_log()
+                self.operator_log()
             );
             std::thread::sleep(Duration::from_millis(50));
         }

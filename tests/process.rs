@@ -4,8 +4,8 @@
     reason = "a test that needs a cluster fails without one"
 )]
 
+use super::on_cluster;
 use super::operator::{self, Scene, condition};
-use super::{on_cluster, operator::start};
 use cluster::Cluster;
 use fakecloud::defaults::{ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
 use fakecloud::{FakeCloud, Operation};
@@ -28,6 +28,7 @@ fn own_scene(crds: bool) -> Option<Scene> {
         cluster,
         cloud,
         namespace: "team".into(),
+        operator: None,
     })
 }
 
@@ -37,27 +38,33 @@ fn notebook(id: &str) -> String {
 
 #[test]
 fn after_kill_9_and_a_restart_nothing_is_asked_or_written_again() {
-    let Some(scene) = own_scene(true) else { return };
-    let clouds = [scene.cloud.url()];
-    let mut first = start(scene.cluster, &clouds, "first");
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
+    scene.start_operator();
     scene.modelarts("default");
     scene.image_ref("good", &notebook(ASCEND_NOTEBOOK_ID));
     scene.image_ref("gone", &notebook("00000000-0000-4000-8000-000000000000"));
     scene.wait_reason("good", "Resolved");
     scene.wait_reason("gone", "ImageNotFound");
-    first.stop().unwrap();
-    let version = |name: &str| scene.get("imageref", name)["metadata"]["resourceVersion"].clone();
+    scene.operator.take().unwrap().stop().unwrap();
+    let version = |scene: &Scene, name: &str| {
+        scene.get("imageref", name)["metadata"]["resourceVersion"].clone()
+    };
     let before = (
-        version("good"),
-        version("gone"),
+        version(&scene, "good"),
+        version(&scene, "gone"),
         scene.cloud.calls().total(),
     );
-    let _second = start(scene.cluster, &clouds, "second");
+    scene.start_operator();
     // The marker is listed with the others, so they have been considered when it is resolved; the
     // edited expectation shows that the old ones are still taken care of.
     scene.image_ref("marker", &notebook(SEED_NOTEBOOK_ID));
     scene.wait_reason("marker", "Resolved");
-    assert_eq!((version("good"), version("gone")), (before.0, before.1));
+    assert_eq!(
+        (version(&scene, "good"), version(&scene, "gone")),
+        (before.0, before.1)
+    );
     assert_eq!(
         scene.cloud.calls().total(),
         before.2 + 1,
@@ -75,14 +82,16 @@ fn after_kill_9_and_a_restart_nothing_is_asked_or_written_again() {
 
 #[test]
 fn sigterm_finishes_the_look_under_way_and_exits_0() {
-    let Some(scene) = own_scene(true) else { return };
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
     // Only to set up the rights and to have a kubeconfig of the ServiceAccount.
-    let mut warm = start(scene.cluster, &[scene.cloud.url()], "warm");
+    scene.start_operator();
     scene.modelarts("default");
     scene.wait("imageprovider", "default", |o| {
         condition(o, "Ready")["status"] == "True"
     });
-    warm.stop().unwrap();
+    scene.operator.take().unwrap().stop().unwrap();
     let token = scene
         .cluster
         .service_account_token("imageref-system", "imageref")
@@ -137,16 +146,16 @@ fn sigterm_finishes_the_look_under_way_and_exits_0() {
 
 #[test]
 fn a_missing_crd_and_a_restarted_api_server_are_waited_for() {
-    let Some(scene) = own_scene(false) else {
+    let Some(mut scene) = own_scene(false) else {
         return;
     };
-    let operator = start(scene.cluster, &[scene.cloud.url()], "operator");
+    scene.start_operator();
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !operator
-        .log()
+    while !scene
+        .operator_log()
         .contains("the watch of ImageProviders failed")
     {
-        assert!(Instant::now() < deadline, "{}", operator.log());
+        assert!(Instant::now() < deadline, "{}", scene.operator_log());
         std::thread::sleep(Duration::from_millis(50));
     }
     on_cluster::apply_crds(scene.cluster);
@@ -168,12 +177,13 @@ fn a_missing_crd_and_a_restarted_api_server_are_waited_for() {
         "--timeout=90s",
         "imageref/two",
     ]);
-    drop(operator);
 }
 
 #[test]
 fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
-    let Some(scene) = own_scene(true) else { return };
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
     // What an older CRD let through: a number where this one has text.
     let loosened = on_cluster::crds_yaml();
     let mut crd: serde_json::Value = serde_json::to_value(
@@ -193,19 +203,24 @@ fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
         .cluster
         .kubectl_with_stdin(&["replace", "-f", "-"], &crd.to_string())
         .unwrap();
-    let bad = json!({
-        "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef", "metadata": {"name": "bad"},
-        "spec": {"interval": 3600, "source": {"notebook": {"id": ASCEND_NOTEBOOK_ID}}}
-    });
+    let source = json!({"notebook": {"id": ASCEND_NOTEBOOK_ID}});
+    let bad = [
+        ("bad", json!({"suspend": "perhaps", "source": source})),
+        // The rules about this field make the API server refuse every write onto the object.
+        ("worse", json!({"interval": 3600, "source": source})),
+    ];
     let deadline = Instant::now() + Duration::from_secs(30);
-    // A changed CRD is served a moment after it was accepted.
-    while scene
-        .cluster
-        .kubectl_with_stdin(&["create", "-n", "team", "-f", "-"], &bad.to_string())
-        .is_err()
-    {
-        assert!(Instant::now() < deadline);
-        std::thread::sleep(Duration::from_millis(200));
+    for (name, spec) in bad {
+        let object = json!({
+            "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
+            "metadata": {"name": name, "namespace": "team"}, "spec": spec
+        });
+        let create = ["create", "--validate=false", "-f", "-"];
+        // A changed CRD is served a moment after it was accepted.
+        while scene.cluster.kubectl_with_stdin(&create, &object.to_string()).is_err() {
+            assert!(Instant::now() < deadline);
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
     scene
         .cluster
@@ -213,9 +228,17 @@ fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
         .unwrap();
     scene.modelarts("default");
     scene.image_ref("good", &notebook(ASCEND_NOTEBOOK_ID));
-    let _operator = start(scene.cluster, &[scene.cloud.url()], "operator");
+    scene.start_operator();
     scene.wait_reason("good", "Resolved");
     let unread = scene.wait_reason("bad", "InvalidSpec");
     let message = condition(&unread, "Ready")["message"].to_string();
     assert!(message.contains("does not fit the kind"), "{message}");
+    let events = || {
+        let select = "--field-selector=involvedObject.name=worse";
+        scene.kubectl(&["get", "events", select, "-o", "jsonpath={.items[*].message}"])
+    };
+    while !events().contains("the status cannot be written") {
+        assert!(Instant::now() < deadline + Duration::from_secs(30), "{}", scene.operator_log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -226,7 +226,7 @@ fn no_output_of_the_operator_holds_a_credential() {
         ("status", refused["status"].to_string()),
         ("provider", provider["status"].to_string()),
         ("events", events),
-        ("log", Scene::operator_log()),
+        ("log", scene.operator_log()),
     ] {
         assert!(!text.contains(canary), "{what} holds the secret key");
         assert!(!text.contains("Signature="), "{what} holds a signed header");

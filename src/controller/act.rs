@@ -4,9 +4,9 @@
 //! only onto the object it was planned for, which the resource version guards; a newer object is
 //! planned anew with the same look.
 
-use super::{ApiError, Context, FIELD_MANAGER, limited};
+use super::{ApiError, Context, FIELD_MANAGER, explain, limited};
 use crate::api::condition::{self, ConditionType};
-use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT};
+use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::plan::{self, Input, Look, Provided};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// Plans anew on a conflict, so often.
 const ATTEMPTS: u32 = 4;
+
+/// When to try again to write onto an object that the API server takes no write of.
+const UNWRITABLE: Duration = Duration::from_secs(600);
 
 /// Longest object name whose events the API server accepts: it adds a time to the name.
 const LONGEST_EVENT_NAME: usize = 230;
@@ -92,6 +95,15 @@ pub(crate) async fn conclude(
                     requeue: plan.requeue,
                 });
             }
+            Err(ApiError::Failed { source, .. }) if invalid(&source) => {
+                // The spec, stored under an older CRD, keeps the API server from taking any write:
+                // an event is the only way to say so.
+                let note = format!("the status cannot be written: {}", explain(&source));
+                tracing::warn!("{note}");
+                let event = plan::Event { warning: true, reason: Reason::InvalidSpec, note };
+                publish(context, &object, &[event]).await;
+                return Ok(Concluded { object, requeue: Some(UNWRITABLE) });
+            }
             Err(ApiError::Failed { source, .. }) if gone(&source) => {
                 return Ok(Concluded {
                     object,
@@ -126,6 +138,10 @@ fn same_question(planned: &ImageRef, newer: &ImageRef) -> bool {
 
 fn gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+fn invalid(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_invalid())
 }
 
 fn stale(error: &kube::Error) -> bool {
