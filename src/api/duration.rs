@@ -3,6 +3,7 @@
 //! Owns the one spelling that the CRD's pattern, the CLI and the planner agree on. The invariant
 //! that would break first: [`parse`] accepts exactly what [`PATTERN`] accepts.
 
+use kube::core::Rule;
 use std::time::Duration;
 
 /// The pattern of the CRD schema. Days and weeks are left out on purpose: CEL's `duration()` and
@@ -11,6 +12,13 @@ pub const PATTERN: &str = "^([0-9]{1,6}(h|m|s|ms))+$";
 
 /// Longest accepted text. It keeps the sum of all parts far below what 64-bit nanoseconds hold.
 pub const MAX_LENGTH: usize = 16;
+
+/// A CEL rule about a duration field. A text that is none breaks the rule too, since `false && …`
+/// never reaches CEL's `duration()`: its own error would be about types, not about the spelling.
+pub fn rule(check: &str, message: &str) -> Rule {
+    let message = format!("{message}, in h, m, s and ms such as 1h30m (a day is 24h)");
+    Rule::new(format!("self.matches('{PATTERN}') && ({check})")).message(message.as_str())
+}
 
 /// Reads a duration; `None` if the text does not match [`PATTERN`] or is too long.
 ///
@@ -58,11 +66,11 @@ pub fn format(duration: Duration) -> String {
         (millis / 1000 % 60, "s"),
         (millis % 1000, "ms"),
     ];
-    let text: String = parts
-        .iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, unit)| format!("{n}{unit}"))
-        .collect();
+    let mut text = String::new();
+    for (number, unit) in parts.into_iter().filter(|(number, _)| *number > 0) {
+        text += &number.to_string();
+        text += unit;
+    }
     if text.is_empty() { "0s".into() } else { text }
 }
 

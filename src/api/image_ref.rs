@@ -1,19 +1,28 @@
 //! `ImageRef`: which platform image a team means, and what it expects of it.
 //!
 //! Owns the shape and the rules of the spec. Must not know how an image is looked up. The
-//! invariant that would break first: every rule here has a bad manifest in the tests, with the message a person
-//! would read.
+//! invariant that would break first: every rule here has a bad manifest in the tests, with the
+//! message a person would read.
 
 #![allow(
     unreachable_pub,
     dead_code,
     reason = "the KubeSchema derive repeats each struct inside a function"
 )]
+#![allow(
+    clippy::doc_markdown,
+    reason = "descriptions are read in `kubectl explain`, where product names carry no backticks"
+)]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "each printer column and selectable field has the same keys"
+)]
 
 use super::condition::ConditionType;
 use super::duration;
 use super::source::Source;
 use super::status::ImageRefStatus;
+use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -28,7 +37,7 @@ use std::time::Duration;
     singular = "imageref",
     shortname = "imgref",
     shortname = "ir",
-    category = "imageref",
+    category = "ai-images",
     namespaced,
     status = "ImageRefStatus",
     derive = "Default",
@@ -73,33 +82,38 @@ use std::time::Duration;
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("!has(self.maxStaleness) || duration(self.maxStaleness) >= duration(self.interval)",
-    "maxStaleness must not be shorter than interval: an answer may not expire before it is due to be confirmed"))]
-#[x_kube(validation = ("!has(self.expect) || !has(self.expect.serverType) || has(self.source.liteServer)",
-    "expect.serverType applies to source.liteServer only: remove it"))]
-#[x_kube(validation = ("!has(self.expect) || !has(self.source.liteServer) || !(has(self.expect.pathPrefixes) || has(self.expect.accelerators))",
-    "expect.pathPrefixes and expect.accelerators do not apply to source.liteServer, whose images are machine images without a path: remove them"))]
+#[x_kube(validation = max_staleness_rule())]
+#[x_kube(validation = Rule::new("!has(self.expect) || !has(self.expect.serverType) || has(self.source.liteServer)")
+    .message("expect.serverType applies to source.liteServer only: remove it")
+    .field_path(".expect.serverType"))]
+#[x_kube(validation = Rule::new("!has(self.expect) || !has(self.expect.pathPrefixes) || !has(self.source.liteServer)")
+    .message("expect.pathPrefixes does not apply to source.liteServer, whose images are machine images without a path: remove it")
+    .field_path(".expect.pathPrefixes"))]
+#[x_kube(validation = Rule::new("!has(self.expect) || !has(self.expect.accelerators) || !has(self.source.liteServer)")
+    .message("expect.accelerators does not apply to source.liteServer, whose images do not state them: remove it")
+    .field_path(".expect.accelerators"))]
 pub struct ImageRefSpec {
     /// The provider to ask. Left out: the namespace's ImageProvider named `default`, else the
     /// ClusterImageProvider named `default`; the one used is in `status.provider`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_ref: Option<ProviderRef>,
 
-    /// Which image is meant.
+    /// Which image is meant: exactly one of notebook, liteServer and pai, by id or by exact name.
     #[serde(default)]
+    #[schemars(!default)]
     pub source: Source,
 
     /// How often to ask again: 1m to 168h, or 0s for "until the answer is final, then never".
     #[serde(default = "default_interval")]
-    #[schemars(length(max = 16), regex(pattern = r"^([0-9]{1,6}(h|m|s|ms))+$"))]
-    #[x_kube(validation = ("duration(self) == duration('0s') || (duration(self) >= duration('1m') && duration(self) <= duration('168h'))",
+    #[schemars(length(max = 16), regex(pattern = duration::PATTERN))]
+    #[x_kube(validation = duration::rule("duration(self) == duration('0s') || (duration(self) >= duration('1m') && duration(self) <= duration('168h'))",
         "interval must be 0s (never again) or between 1m and 168h"))]
     pub interval: String,
 
     /// The longest that one look at the platform may take: 1s to 5m.
     #[serde(default = "default_timeout")]
-    #[schemars(length(max = 16), regex(pattern = r"^([0-9]{1,6}(h|m|s|ms))+$"))]
-    #[x_kube(validation = ("duration(self) >= duration('1s') && duration(self) <= duration('5m')",
+    #[schemars(length(max = 16), regex(pattern = duration::PATTERN))]
+    #[x_kube(validation = duration::rule("duration(self) >= duration('1s') && duration(self) <= duration('5m')",
         "timeout must be between 1s and 5m"))]
     pub timeout: String,
 
@@ -110,7 +124,8 @@ pub struct ImageRefSpec {
     /// How long a good answer may be used while it cannot be confirmed. Left out: the longer of
     /// 24h and three intervals.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16), regex(pattern = r"^([0-9]{1,6}(h|m|s|ms))+$"))]
+    #[schemars(length(max = 16), regex(pattern = duration::PATTERN))]
+    #[x_kube(validation = duration::rule("duration(self) >= duration('0s')", "maxStaleness must be a duration"))]
     pub max_staleness: Option<String>,
 
     /// How many changes to keep in `status.history`.
@@ -141,7 +156,7 @@ pub struct ProviderRef {
     pub kind: String,
     /// The provider's name.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = ("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+    #[x_kube(validation = ("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
         "name must be the name of an object: lower-case letters, digits, '-' and '.'"))]
     pub name: String,
 }
@@ -181,6 +196,21 @@ pub struct Expect {
     #[x_kube(validation = ("self.all(x, x.matches('^[a-z0-9.-]+(:[0-9]+)?/([a-z0-9._/-]*)$'))",
         "a path prefix must name the whole host and a slash, such as swr.cn-north-4.myhuaweicloud.com/ai-team/"))]
     pub path_prefixes: Vec<String>,
+}
+
+/// A text that is no duration is told so once, by its own field: here it passes.
+fn max_staleness_rule() -> Rule {
+    let pattern = duration::PATTERN;
+    Rule::new(format!(
+        "!has(self.maxStaleness) || !self.maxStaleness.matches('{pattern}') \
+         || !self.interval.matches('{pattern}') \
+         || duration(self.maxStaleness) >= duration(self.interval)"
+    ))
+    .message(
+        "maxStaleness must not be shorter than interval: \
+         an answer may not expire before it is due to be confirmed",
+    )
+    .field_path(".maxStaleness")
 }
 
 fn default_interval() -> String {

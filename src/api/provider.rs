@@ -8,6 +8,14 @@
     dead_code,
     reason = "the KubeSchema derive repeats each struct inside a function"
 )]
+#![allow(
+    clippy::doc_markdown,
+    reason = "descriptions are read in `kubectl explain`, where product names carry no backticks"
+)]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "each printer column and selectable field has the same keys"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
@@ -21,7 +29,7 @@ use serde::{Deserialize, Serialize};
     kind = "ImageProvider",
     plural = "imageproviders",
     singular = "imageprovider",
-    category = "imageref",
+    category = "ai-images",
     namespaced,
     status = "ProviderStatus",
     derive = "Default",
@@ -61,6 +69,7 @@ pub struct ImageProviderSpec {
     pub pai: Option<Pai>,
     /// How to sign in.
     #[serde(default)]
+    #[schemars(!default)]
     pub auth: Auth,
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
@@ -75,7 +84,7 @@ pub struct ImageProviderSpec {
     kind = "ClusterImageProvider",
     plural = "clusterimageproviders",
     singular = "clusterimageprovider",
-    category = "imageref",
+    category = "ai-images",
     status = "ProviderStatus",
     derive = "Default",
     derive = "PartialEq",
@@ -108,6 +117,7 @@ pub struct ImageProviderSpec {
 pub struct ClusterImageProviderSpec {
     /// The namespaces whose ImageRefs may use this provider.
     #[serde(default)]
+    #[schemars(!default)]
     pub allowed_namespaces: AllowedNamespaces,
     /// What ImageRefs through this provider may resolve to; anything else is ProviderNotAllowed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,6 +130,7 @@ pub struct ClusterImageProviderSpec {
     pub pai: Option<Pai>,
     /// How to sign in.
     #[serde(default)]
+    #[schemars(!default)]
     pub auth: Auth,
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
@@ -131,12 +142,23 @@ pub struct ClusterImageProviderSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.names) || has(self.selector)",
     "allowedNamespaces must say whom to serve: names, or selector ({} is every namespace)"))]
+#[x_kube(validation = Rule::new("!has(self.selector) || !has(self.selector.matchLabels) || self.selector.matchLabels.size() > 0")
+    .message("matchLabels holds no label, which would serve every namespace: write selector: {} if you mean that")
+    .field_path(".selector.matchLabels"))]
+#[x_kube(validation = Rule::new("!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.size() > 0")
+    .message("matchExpressions holds no expression, which would serve every namespace: write selector: {} if you mean that")
+    .field_path(".selector.matchExpressions"))]
+#[x_kube(validation = Rule::new("!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && e.values.size() > 0 : e.operator in ['Exists', 'DoesNotExist'] && (!has(e.values) || e.values.size() == 0))")
+    .message("operator must be In or NotIn with values, or Exists or DoesNotExist without")
+    .field_path(".selector.matchExpressions"))]
 pub struct AllowedNamespaces {
-    /// Names.
+    /// Namespaces by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 256), inner(length(max = 63)))]
+    #[x_kube(validation = ("self.all(x, x.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'))",
+        "names must be names of namespaces, without wildcards: selector serves a group of them"))]
     pub names: Vec<String>,
-    /// Labels; `{}` is every namespace.
+    /// Namespaces by label; `{}` is every namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
 }
@@ -145,6 +167,8 @@ pub struct AllowedNamespaces {
 /// an image that lacks the value is outside.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = ("has(self.pathPrefixes) || has(self.organizations) || has(self.workspaceIds) || has(self.visibility)",
+    "accept must name at least one of pathPrefixes, organizations, workspaceIds and visibility; leave accept out to accept every image"))]
 pub struct Accept {
     /// Prefixes of the image path, `HOST/` and any number of path segments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -152,15 +176,19 @@ pub struct Accept {
     #[x_kube(validation = ("self.all(x, x.matches('^[a-z0-9.-]+(:[0-9]+)?/([a-z0-9._/-]*)$'))",
         "a path prefix must name the whole host and a slash, such as swr.cn-north-4.myhuaweicloud.com/ai-team/"))]
     pub path_prefixes: Vec<String>,
-    /// SWR organizations.
+    /// SWR organizations that images may belong to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 64)))]
+    #[schemars(length(min = 1, max = 64), inner(length(max = 64)))]
+    #[x_kube(validation = ("self.all(x, x.matches('^[a-z][a-z0-9._-]*$'))",
+        "organizations must be names of SWR organizations, without wildcards: they begin with a lower-case letter and consist of lower-case letters, digits, '.', '_' and '-'"))]
     pub organizations: Vec<String>,
-    /// Workspaces.
+    /// Workspaces that images may belong to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 32)))]
+    #[schemars(length(min = 1, max = 64), inner(length(max = 32)))]
+    #[x_kube(validation = ("self.all(x, x.matches('^([0-9]+|[0-9a-z]{32})$'))",
+        "workspaceIds must be digits (PAI, or 0), or 32 lower-case letters and digits (ModelArts)"))]
     pub workspace_ids: Vec<String>,
-    /// `PRIVATE`, `PUBLIC`.
+    /// Visibilities that images may have: `PRIVATE`, `PUBLIC`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 2), inner(length(max = 32)))]
     #[x_kube(validation = ("self.all(x, x in ['PRIVATE', 'PUBLIC'])", "visibility must be PRIVATE or PUBLIC"))]
@@ -235,7 +263,7 @@ pub struct Auth {
 pub struct SecretRef {
     /// The Secret's name.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = ("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+    #[x_kube(validation = ("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
         "name must be the name of a Secret: lower-case letters, digits, '-' and '.'"))]
     pub name: String,
 }
@@ -247,7 +275,7 @@ pub struct ProviderStatus {
     /// The generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Throttled.
+    /// Conditions: Ready, Throttled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

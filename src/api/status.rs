@@ -8,6 +8,10 @@
     dead_code,
     reason = "the KubeSchema derive repeats each struct inside a function"
 )]
+#![allow(
+    clippy::doc_markdown,
+    reason = "descriptions are read in `kubectl explain`, where product names carry no backticks"
+)]
 
 use super::image_ref::ProviderRef;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -76,7 +80,7 @@ pub struct ImageRefStatus {
     /// The latest changes, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Change>,
-    /// Ready, Reconciling, Stalled, Stale, Compliant, Drifted.
+    /// Conditions: Ready, Reconciling, Stalled, Stale, Compliant, Drifted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -88,16 +92,16 @@ pub struct ImageRefStatus {
 pub struct Upstream {
     /// The API that answered: `notebook`, `liteServer` or `pai`.
     pub api: String,
-    /// Name.
+    /// The image's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Tag.
+    /// The image's tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// SWR organization (`namespace` on the wire).
+    /// The SWR organization (`namespace` on the wire).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
-    /// Workspace.
+    /// The workspace the image belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace_id: Option<String>,
     /// `BUILD_IN` or `DEDICATED`.
@@ -121,10 +125,10 @@ pub struct Upstream {
     /// COMMON, INFERENCE, TRAIN, DEV, UNKNOWN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_type: Option<String>,
-    /// BMS, ECS, HPS.
+    /// Lite Server: BMS, ECS, HPS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_type: Option<String>,
-    /// ASCEND_SNT9 and kin.
+    /// Lite Server: ASCEND_SNT9 and kin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flavor_type: Option<String>,
     /// NOTEBOOK, SSH, …; sorted.
@@ -136,7 +140,7 @@ pub struct Upstream {
     /// PAI: id of the build.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_id: Option<String>,
-    /// PAI: labels.
+    /// PAI: the image's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The platform's id of the call that last changed something.

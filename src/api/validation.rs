@@ -2,13 +2,16 @@
 //!
 //! Owns the walk over the schema that the CRD carries, so that a rule written once holds in both
 //! places; CEL runs in the library of kube. Must not know files or line numbers. The invariant
-//! that would break first: whatever the API server refuses for its content is refused here.
+//! that would break first: whatever the API server refuses for its content is refused here, and
+//! the message here is part of the server's.
 
 use super::crd;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::core::cel::Validator;
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One thing that is wrong with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,107 +24,98 @@ pub struct Violation {
 
 /// Fills in the defaults of `kind`'s schema and checks the object against it. An object of a kind
 /// that is not ours is returned as it is. Unknown fields are violations, as `kubectl` treats them.
+/// Fields that are null are removed: the API server keeps some, and reads them as absent too.
 pub fn validate(kind: &str, object: &mut Value) -> Vec<Violation> {
     let Some(schema) = crd::schema(kind) else {
         return Vec::new();
     };
-    let mut violations = Vec::new();
-    walk(&schema, object, "", &mut violations);
-    if violations.is_empty()
+    let mut found = Found::default();
+    walk(&schema, object, "", &mut found);
+    if !found.blocks_rules
         && let Ok(schema) = serde_json::to_value(&schema)
         && let Err(errors) = Validator::new().validate(&schema, object, None)
     {
-        violations.extend(errors.into_vec().into_iter().map(|error| Violation {
-            path: error.field_path,
-            message: error.message,
-        }));
+        for error in errors {
+            found.add(&error.field_path, error.message);
+        }
     }
-    violations
+    found.violations
 }
 
-fn walk(schema: &JSONSchemaProps, value: &mut Value, path: &str, found: &mut Vec<Violation>) {
-    let mut complain = |message: String| {
-        found.push(Violation {
+#[derive(Default)]
+struct Found {
+    violations: Vec<Violation>,
+    /// The API server evaluates no CEL rule beside a wrong type, a missing field or a text or list
+    /// that is too long: the rules could not be trusted with them.
+    blocks_rules: bool,
+}
+
+impl Found {
+    fn add(&mut self, path: &str, message: String) {
+        self.violations.push(Violation {
             path: path.into(),
             message,
-        })
-    };
-    match (schema.type_.as_deref(), &mut *value) {
-        (Some("string"), Value::String(text)) => check_text(schema, text, &mut complain),
-        (Some("integer"), Value::Number(number)) => {
-            let Some(number) = number.as_i64() else {
-                return complain("must be a whole number".into());
-            };
-            #[expect(clippy::cast_precision_loss, reason = "bounds are small")]
-            let number = number as f64;
-            if schema.minimum.is_some_and(|min| number < min) {
-                complain(format!(
-                    "must be at least {}",
-                    schema.minimum.unwrap_or_default()
-                ));
-            }
-            if schema.maximum.is_some_and(|max| number > max) {
-                complain(format!(
-                    "must be at most {}",
-                    schema.maximum.unwrap_or_default()
-                ));
-            }
-        }
-        (Some("boolean"), Value::Bool(_)) | (None, _) => {}
-        (Some("array"), Value::Array(items)) => check_items(schema, items, path, found),
-        (Some("object"), Value::Object(_)) => check_fields(schema, value, path, found),
-        (Some(wanted), other) => complain(format!("must be of type {wanted}, is {}", name(other))),
+        });
+    }
+
+    fn block(&mut self, path: &str, message: String) {
+        self.blocks_rules = true;
+        self.add(path, message);
     }
 }
 
-fn check_text(schema: &JSONSchemaProps, text: &str, complain: &mut impl FnMut(String)) {
-    let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
-    if schema.max_length.is_some_and(|max| length > max) {
-        complain(format!(
-            "may not be longer than {}",
-            schema.max_length.unwrap_or_default()
-        ));
+fn walk(schema: &JSONSchemaProps, value: &mut Value, path: &str, found: &mut Found) {
+    match (schema.type_.as_deref(), &mut *value) {
+        (Some("string"), Value::String(text)) => check_text(schema, text, path, found),
+        (Some("integer"), Value::Number(_)) => check_integer(schema, value, path, found),
+        (Some("boolean"), Value::Bool(_)) | (None, _) => {}
+        (Some("array"), Value::Array(items)) => check_items(schema, items, path, found),
+        (Some("object"), Value::Object(fields)) => check_fields(schema, fields, path, found),
+        (Some(wanted), other) => found.block(path, wrong_type(wanted, other)),
     }
-    if schema.min_length.is_some_and(|min| length < min) {
-        complain(format!(
-            "must have at least {} characters",
-            schema.min_length.unwrap_or_default()
-        ));
+}
+
+fn check_integer(schema: &JSONSchemaProps, value: &mut Value, path: &str, found: &mut Found) {
+    // JSON has one kind of number: 3.0 is the integer 3, and is stored as such.
+    let number = value.as_f64().filter(|number| number.fract() == 0.0);
+    let Some(number) = number else {
+        return found.block(path, wrong_type("integer", value));
+    };
+    if let Some(min) = schema.minimum.filter(|min| number < *min) {
+        found.add(path, format!("should be greater than or equal to {min}"));
+    } else if let Some(max) = schema.maximum.filter(|max| number > *max) {
+        found.add(path, format!("should be less than or equal to {max}"));
+    } else if !value.is_i64() {
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and saturating")]
+        let whole = number as i64;
+        *value = whole.into();
+    }
+}
+
+fn check_text(schema: &JSONSchemaProps, text: &str, path: &str, found: &mut Found) {
+    // Characters are counted, although the server's message speaks of bytes.
+    let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+    if let Some(max) = schema.max_length.filter(|max| length > *max) {
+        found.block(path, format!("Too long: may not be more than {max} bytes"));
+    }
+    if let Some(min) = schema.min_length.filter(|min| length < *min) {
+        found.add(path, format!("should be at least {min} chars long"));
     }
     if let Some(pattern) = &schema.pattern
         && !Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
     {
-        complain(format!("should match '{pattern}'"));
+        found.add(path, format!("should match '{pattern}'"));
     }
 }
 
-fn check_items(
-    schema: &JSONSchemaProps,
-    items: &mut [Value],
-    path: &str,
-    found: &mut Vec<Violation>,
-) {
-    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray;
+fn check_items(schema: &JSONSchemaProps, items: &mut [Value], path: &str, found: &mut Found) {
     let count = i64::try_from(items.len()).unwrap_or(i64::MAX);
-    if schema.min_items.is_some_and(|min| count < min) {
-        let message = format!(
-            "should have at least {} items",
-            schema.min_items.unwrap_or_default()
-        );
-        found.push(Violation {
-            path: path.into(),
-            message,
-        });
+    if let Some(min) = schema.min_items.filter(|min| count < *min) {
+        found.add(path, format!("should have at least {min} items"));
     }
-    if schema.max_items.is_some_and(|max| count > max) {
-        let message = format!(
-            "must have at most {} items",
-            schema.max_items.unwrap_or_default()
-        );
-        found.push(Violation {
-            path: path.into(),
-            message,
-        });
+    if let Some(max) = schema.max_items.filter(|max| count > *max) {
+        let message = format!("Too many: {count}: must have at most {max} items");
+        found.block(path, message);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(each)) = &schema.items {
         for (index, item) in items.iter_mut().enumerate() {
@@ -132,26 +126,22 @@ fn check_items(
 
 fn check_fields(
     schema: &JSONSchemaProps,
-    value: &mut Value,
+    fields: &mut Map<String, Value>,
     path: &str,
-    found: &mut Vec<Violation>,
+    found: &mut Found,
 ) {
-    let (Some(properties), Some(fields)) = (&schema.properties, value.as_object_mut()) else {
-        return;
+    let join = |name: &str| match path {
+        "" => name.to_owned(),
+        _ => format!("{path}.{name}"),
     };
-    let join = |name: &str| {
-        if path.is_empty() {
-            name.into()
-        } else {
-            format!("{path}.{name}")
-        }
+    let no_properties = std::collections::BTreeMap::new();
+    let properties = schema.properties.as_ref().unwrap_or(&no_properties);
+    let others = match &schema.additional_properties {
+        Some(JSONSchemaPropsOrBool::Schema(each)) => Some(each.as_ref()),
+        _ => None,
     };
-    // The API server prunes a null where the schema is not nullable, then applies the default.
     fields.retain(|name, value| {
-        !value.is_null()
-            || properties
-                .get(name)
-                .is_some_and(|p| p.nullable == Some(true))
+        !value.is_null() || (others.is_none() && !properties.contains_key(name))
     });
     for (name, property) in properties {
         if let (None, Some(default)) = (fields.get(name), &property.default) {
@@ -161,36 +151,28 @@ fn check_fields(
     // The root's own fields (apiVersion, kind, metadata) are the API server's.
     let root = path.is_empty();
     for (name, value) in fields.iter_mut() {
-        match properties.get(name) {
+        match properties.get(name).or(others) {
             _ if root && matches!(name.as_str(), "apiVersion" | "kind" | "metadata") => {}
-            _ if value.is_null() => {}
-            Some(property) => walk(property, value, &join(name), found),
-            None => found.push(Violation {
-                path: join(name),
-                message: "unknown field".into(),
-            }),
+            Some(schema) => walk(schema, value, &join(name), found),
+            None => found.block(&join(name), "unknown field".into()),
         }
     }
-    for name in schema
-        .required
-        .iter()
-        .flatten()
-        .filter(|name| !fields.contains_key(*name))
-    {
-        found.push(Violation {
-            path: join(name),
-            message: "Required value".into(),
-        });
+    for name in schema.required.iter().flatten() {
+        if !fields.contains_key(name) {
+            found.block(&join(name), "Required value".into());
+        }
     }
 }
 
-const fn name(value: &Value) -> &'static str {
-    match value {
+fn wrong_type(wanted: &str, value: &Value) -> String {
+    let is = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    }
+    };
+    format!("must be of type {wanted}: \"{is}\"")
 }
