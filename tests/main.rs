@@ -4,6 +4,7 @@ mod cloud;
 mod cloud_errors;
 mod controller;
 mod facts;
+mod manifests;
 mod on_cluster;
 mod operator;
 mod plan;

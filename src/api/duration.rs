@@ -66,11 +66,11 @@ pub fn format(duration: Duration) -> String {
         (millis / 1000 % 60, "s"),
         (millis % 1000, "ms"),
     ];
-    let text: String = parts
-        .iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, unit)| format!("{n}{unit}"))
-        .collect();
+    let mut text = String::new();
+    for (number, unit) in parts.into_iter().filter(|(number, _)| *number > 0) {
+        text += &number.to_string();
+        text += unit;
+    }
     if text.is_empty() { "0s".into() } else { text }
 }
 

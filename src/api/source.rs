@@ -8,6 +8,10 @@
     dead_code,
     reason = "the KubeSchema derive repeats each struct inside a function"
 )]
+#![allow(
+    clippy::doc_markdown,
+    reason = "descriptions are read in `kubectl explain`, where product names carry no backticks"
+)]
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};

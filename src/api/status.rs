@@ -8,6 +8,10 @@
     dead_code,
     reason = "the KubeSchema derive repeats each struct inside a function"
 )]
+#![allow(
+    clippy::doc_markdown,
+    reason = "descriptions are read in `kubectl explain`, where product names carry no backticks"
+)]
 
 use super::image_ref::ProviderRef;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
