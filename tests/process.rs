@@ -217,7 +217,11 @@ fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
         });
         let create = ["create", "--validate=false", "-f", "-"];
         // A changed CRD is served a moment after it was accepted.
-        while scene.cluster.kubectl_with_stdin(&create, &object.to_string()).is_err() {
+        while scene
+            .cluster
+            .kubectl_with_stdin(&create, &object.to_string())
+            .is_err()
+        {
             assert!(Instant::now() < deadline);
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -235,10 +239,20 @@ fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
     assert!(message.contains("does not fit the kind"), "{message}");
     let events = || {
         let select = "--field-selector=involvedObject.name=worse";
-        scene.kubectl(&["get", "events", select, "-o", "jsonpath={.items[*].message}"])
+        scene.kubectl(&[
+            "get",
+            "events",
+            select,
+            "-o",
+            "jsonpath={.items[*].message}",
+        ])
     };
     while !events().contains("the status cannot be written") {
-        assert!(Instant::now() < deadline + Duration::from_secs(30), "{}", scene.operator_log());
+        assert!(
+            Instant::now() < deadline + Duration::from_secs(30),
+            "{}",
+            scene.operator_log()
+        );
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -100,9 +100,16 @@ pub(crate) async fn conclude(
                 // an event is the only way to say so.
                 let note = format!("the status cannot be written: {}", explain(&source));
                 tracing::warn!("{note}");
-                let event = plan::Event { warning: true, reason: Reason::InvalidSpec, note };
+                let event = plan::Event {
+                    warning: true,
+                    reason: Reason::InvalidSpec,
+                    note,
+                };
                 publish(context, &object, &[event]).await;
-                return Ok(Concluded { object, requeue: Some(UNWRITABLE) });
+                return Ok(Concluded {
+                    object,
+                    requeue: Some(UNWRITABLE),
+                });
             }
             Err(ApiError::Failed { source, .. }) if gone(&source) => {
                 return Ok(Concluded {
