@@ -1,14 +1,29 @@
 //! Integration tests, one module a capability: `cargo test vectors` runs one of them.
 
+// Marked as tests, so that the lints treat what stands beside the test functions like them.
+#[cfg(test)]
 mod cloud;
+#[cfg(test)]
 mod cloud_errors;
+#[cfg(test)]
 mod controller;
+#[cfg(test)]
 mod facts;
+#[cfg(test)]
 mod manifests;
+#[cfg(test)]
 mod on_cluster;
+#[cfg(test)]
 mod operator;
+#[cfg(test)]
 mod plan;
+#[cfg(test)]
 mod plan_histories;
+#[cfg(test)]
 mod process;
+#[cfg(test)]
 mod tenants;
+#[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod walls;

@@ -1,7 +1,7 @@
 //! The operator's own process beside a control plane, and the fake clouds it may ask.
 //!
 //! Owns how both are started and what a test waits for. The invariant that would break first: the
-//! operator runs as its ServiceAccount with the rights in `operator/rbac.yaml`, never as an
+//! operator runs as its ServiceAccount with the rights in `deploy/rbac.yaml`, never as an
 //! administrator.
 #![expect(
     clippy::expect_used,
@@ -34,7 +34,7 @@ pub(crate) fn runtime() -> &'static Runtime {
 /// Starts the operator beside a cluster that has the CRDs, as its ServiceAccount.
 pub(crate) fn start(cluster: &Cluster, clouds: &[String], name: &'static str) -> Server {
     cluster
-        .kubectl_with_stdin(&["apply", "-f", "-"], include_str!("operator/rbac.yaml"))
+        .kubectl_with_stdin(&["apply", "-f", "-"], include_str!("../deploy/rbac.yaml"))
         .unwrap();
     let token = cluster
         .service_account_token("imageref-system", "imageref")

@@ -1,0 +1,62 @@
+# Two commands do everything on a fresh machine with Rust, Go and make:
+#   make demo    the operator on a real control plane and simulated clouds, in some minutes
+#   make test    every test
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# kubectl and the control plane come from here, or from KUBEBUILDER_ASSETS if that is set.
+CARGO ?= cargo
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: tools
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs (1.89 or newer)" >&2; exit 2; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: install gcc or clang" >&2; exit 2; }
+
+.PHONY: control-plane
+control-plane: ## Build kube-apiserver, etcd and kubectl from their pinned Go modules (cached in target/)
+	@tests/cluster/build.sh
+
+.PHONY: test
+test: tools ## Run every test (builds what is missing)
+	@# Both builds are long the first time and use different tools: side by side.
+	@tests/cluster/build.sh & control_plane=$$!; \
+	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
+	  $(CARGO) test --workspace --no-run; \
+	  wait $$control_plane; trap - EXIT
+	$(CARGO) test --workspace --no-fail-fast
+
+.PHONY: unit
+unit: tools ## Run the tests that need no control plane
+	$(CARGO) test -p imageref --lib --bins
+	$(CARGO) test -p imageref --test suite -- facts plan cloud vectors walls resolve
+
+.PHONY: lint
+lint: tools ## Check format and lints, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+.PHONY: demo
+demo: tools ## Run the main job end to end; KEEP=1 leaves it running
+	@tests/cluster/build.sh & control_plane=$$!; \
+	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
+	  echo "building the operator, the simulated clouds and the test cluster" >&2; \
+	  $(CARGO) build --workspace --bins; \
+	  wait $$control_plane; trap - EXIT
+	@examples/demo.sh
+
+.PHONY: crds
+crds: tools ## Write crds/ anew from the types
+	$(CARGO) run --quiet -- crd --dir crds
+
+.PHONY: deny
+deny: ## Check licences, sources and duplicates of dependencies (needs cargo-deny)
+	cargo deny --all-features check bans licenses sources
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	$(CARGO) clean

@@ -1,0 +1,168 @@
+//! The walls of the architecture: which part may know what.
+
+use std::path::{Path, PathBuf};
+
+/// Every Rust file under `src/` whose path begins with one of the names.
+fn files(of: &[&str]) -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    walk(&source, &mut all);
+    let files: Vec<_> = all
+        .into_iter()
+        .map(|path| (path.strip_prefix(&source).unwrap().to_owned(), path))
+        .filter(|(name, _)| of.iter().any(|part| name.starts_with(part)))
+        .map(|(name, path)| (name, std::fs::read_to_string(path).unwrap()))
+        .collect();
+    assert!(
+        !files.is_empty(),
+        "nothing under {of:?}: the wall stands in the wrong place"
+    );
+    files
+}
+
+/// The code of a file without its tests and comments.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let end = text.find("\n#[cfg(test)]\nmod ").unwrap_or(text.len());
+    let lines = text[..end].lines().enumerate();
+    lines
+        .map(|(n, line)| (n + 1, line))
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+fn assert_free_of(parts: &[&str], forbidden: &[&str]) {
+    let mut broken = Vec::new();
+    for (name, text) in files(parts) {
+        for (line, content) in code(&text) {
+            for word in forbidden.iter().filter(|word| content.contains(**word)) {
+                broken.push(format!("src/{}:{line} names {word}", name.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Input and output of any kind, and everything that is not a function of its arguments.
+const EFFECTS: &[&str] = &[
+    "kube::Client",
+    "kube::Api",
+    "kube::api::",
+    "kube::runtime",
+    "kube::client",
+    "reqwest",
+    "hyper",
+    "tokio",
+    "futures",
+    "async fn",
+    "std::net",
+    "std::fs",
+    "std::env",
+    "Timestamp::now",
+    "SystemTime",
+    "Instant::now",
+    "rand::",
+    "Uuid::new_v4",
+];
+
+#[test]
+fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
+    let parts = [
+        "api",
+        "facts",
+        "plan",
+        "cloud/modelarts/sign.rs",
+        "cloud/pai/sign.rs",
+        "cloud/modelarts/error.rs",
+        "cloud/pai/error.rs",
+        "cloud/modelarts/endpoint.rs",
+        "cloud/pai/endpoint.rs",
+        "cloud/provider.rs",
+        "cloud/select.rs",
+        "registry/swr_login.rs",
+    ];
+    for part in parts {
+        assert_free_of(&[part], EFFECTS);
+    }
+}
+
+#[test]
+fn each_room_knows_only_the_rooms_below_it() {
+    assert_free_of(
+        &["api"],
+        &[
+            "crate::facts",
+            "crate::plan",
+            "crate::cloud",
+            "crate::controller",
+            "crate::cli",
+        ],
+    );
+    assert_free_of(
+        &["facts"],
+        &[
+            "crate::plan",
+            "crate::cloud",
+            "crate::controller",
+            "crate::cli",
+        ],
+    );
+    assert_free_of(
+        &["plan"],
+        &["crate::cloud", "crate::controller", "crate::cli"],
+    );
+    assert_free_of(
+        &["cloud"],
+        &[
+            "crate::controller",
+            "crate::cli",
+            "kube::Client",
+            "kube::Api",
+        ],
+    );
+    assert_free_of(&["registry"], &["crate::controller", "crate::cli"]);
+    assert_free_of(&["controller"], &["crate::cli"]);
+}
+
+#[test]
+fn secrets_are_read_by_name_and_never_listed_or_watched() {
+    for (name, text) in files(&["controller"]) {
+        for (line, content) in code(&text) {
+            let whole = content.contains("Api<Secret>") || content.contains("Api<Namespace>");
+            assert!(
+                !whole || name.ends_with("reads.rs"),
+                "src/{}:{line} reaches Secrets or Namespaces beside reads.rs",
+                name.display()
+            );
+        }
+    }
+    let (_, reads) = files(&["controller/reads.rs"]).remove(0);
+    for verb in [".list", ".watch", "watcher("] {
+        assert!(!reads.contains(verb), "reads.rs uses {verb}");
+    }
+}
+
+#[test]
+fn no_room_is_named_for_nothing_and_every_file_says_what_it_owns() {
+    for (name, text) in files(&[""]) {
+        let path = name.display().to_string();
+        for vague in ["util", "common", "helper", "manager", "misc"] {
+            assert!(
+                !path.contains(vague),
+                "src/{path}: a name that says nothing"
+            );
+        }
+        assert!(
+            text.starts_with("//!"),
+            "src/{path} does not open with what it owns"
+        );
+    }
+}
