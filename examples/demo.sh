@@ -16,6 +16,7 @@ kubectl() { "$tools/kubectl" "$@"; }
 finish() {
   status=$?
   trap - EXIT INT TERM
+  [ -z "${nap:-}" ] || kill "$nap" 2>/dev/null || true
   # Each process ends when the pipe that it was started with is closed.
   exec 7>&- 8>&- 9>&-
   for file in cloud cluster operator; do
@@ -120,6 +121,11 @@ if [ -n "${KEEP:-}" ]; then
   echo "  kubectl get imageref -A -o wide --watch"
   echo "  kubectl describe imageref wrong-architecture"
   echo "  kubectl patch imageref wrong-architecture --type=merge -p '{\"spec\":{\"expect\":{\"arch\":[\"arm64\"]}}}'"
-  while :; do sleep 3600 & wait $!; done
+  # Whatever inherits the pipes would keep the processes going.
+  while :; do
+    sleep 3600 7>&- 8>&- 9>&- &
+    nap=$!
+    wait "$nap"
+  done
 fi
 say "done"
