@@ -3,3 +3,5 @@
 mod facts;
 mod plan;
 mod plan_histories;
+#[cfg(test)]
+mod resolve;
