@@ -92,7 +92,8 @@ pub(super) fn identify(candidate: &mut Candidate<'_>) -> Vec<Problem> {
             let fields = METADATA.map(|field| format!("metadata.{field}"));
             let field = fields
                 .into_iter()
-                .find(|field| path.starts_with(field.as_str()));
+                .filter(|field| path.starts_with(field.as_str()))
+                .max_by_key(String::len);
             problem.path = field.unwrap_or_else(|| "metadata".into());
         }
         problem

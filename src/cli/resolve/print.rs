@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 pub(super) enum Form {
     /// Columns, and the reasons of what is not resolved below them
     Table,
-    /// A List of the `ImageRefs` with their status
+    /// A List of all references with their status
     Json,
     /// The same as YAML
     Yaml,
