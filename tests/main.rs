@@ -22,6 +22,8 @@ mod plan_histories;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod resolve;
+#[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod vectors;

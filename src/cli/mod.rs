@@ -6,6 +6,7 @@
 
 mod controller;
 mod crd;
+mod resolve;
 
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::telemetry;
@@ -30,6 +31,8 @@ enum Command {
     Controller(controller::Arguments),
     /// Print the CustomResourceDefinitions
     Crd(crd::Arguments),
+    /// Say what the operator would say about references in files, without a cluster
+    Resolve(resolve::Arguments),
 }
 
 /// What every subcommand that asks a platform is told by the operator's owner, never by a tenant.
@@ -81,6 +84,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
     let result = match arguments.command {
         Command::Controller(arguments) => runtime.block_on(controller::run(arguments)),
         Command::Crd(arguments) => crd::run(&arguments),
+        Command::Resolve(arguments) => runtime.block_on(resolve::run(arguments)),
     };
     result.unwrap_or_else(|error| fail(&error))
 }

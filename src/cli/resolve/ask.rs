@@ -1,0 +1,332 @@
+//! One answer per `ImageRef`, as the operator would give it.
+//!
+//! Owns the way from the objects in the files to `plan`, and the few repetitions that a command run
+//! once can afford. Must not decide anything about images. The invariant that would break first: the
+//! status is what `plan` makes of the same objects and the same answer in a cluster.
+
+use super::credentials::{self, Environment, Missing};
+use super::manifests::Manifests;
+use super::object::NAME_LABEL;
+use crate::api::condition::{self, ConditionType, Truth};
+use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
+use crate::cloud::gate::{Gate, Gates};
+use crate::cloud::provider::{self, Provider};
+use crate::cloud::{AllowedEndpoints, Clouds, Credential};
+use crate::facts::{Facts, Failure, FailureKind};
+use crate::plan::{self, Due, Input, Look, Memory, Provided, ProviderId, Target};
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Waits before the second and the third try.
+const BACKOFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+
+/// The longest pause that is waited for when a platform asks for one.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Waits for a pause that another reference's call brought about.
+const MOST_WAITS: usize = 6;
+
+/// How soon to try again for a place among the calls of a provider.
+const NO_PLACE: Duration = Duration::from_millis(50);
+
+/// Everything that the answers depend on.
+pub(super) struct Asker {
+    pub(super) manifests: Manifests,
+    pub(super) clouds: Clouds,
+    pub(super) allowed: AllowedEndpoints,
+    pub(super) operator_namespace: String,
+    pub(super) environment: Option<Environment>,
+    pub(super) gates: Gates,
+    /// Where the credentials of each provider came from.
+    pub(super) origins: Mutex<BTreeMap<ProviderId, String>>,
+}
+
+/// An `ImageRef` with its status, and what a person is told about it.
+pub(super) struct Answer {
+    pub(super) object: ImageRef,
+    /// `True`, `False` or `Unknown`.
+    pub(super) ready: String,
+    /// What stays the reason if nothing changes: a command does not keep trying.
+    pub(super) reason: String,
+    pub(super) message: String,
+    /// What helps here, where files and variables stand for a cluster.
+    pub(super) fix: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn resolved(&self) -> bool {
+        self.ready == Truth::True.as_str()
+    }
+}
+
+struct Observed {
+    provided: Provided,
+    credential: Option<Credential>,
+    fix: Option<String>,
+}
+
+impl Observed {
+    fn unavailable(provided: Provided, fix: Option<String>) -> Self {
+        Self {
+            provided,
+            credential: None,
+            fix,
+        }
+    }
+}
+
+impl Asker {
+    /// Resolves one reference.
+    pub(super) async fn answer(&self, object: &ImageRef) -> Answer {
+        let Observed {
+            provided,
+            credential,
+            fix,
+        } = self.observe(object);
+        let requested_at = object.annotations().get(RECONCILE_REQUESTED_AT).cloned();
+        let uid = object.uid().unwrap_or_default();
+        let subject = plan::Object {
+            spec: &object.spec,
+            // A cluster gives a new object generation 1.
+            generation: object.metadata.generation.unwrap_or(1),
+            uid: &uid,
+            requested_at: requested_at.as_deref(),
+        };
+        // What the CRD's default puts into a new object.
+        let previous = ImageRefStatus {
+            observed_generation: Some(-1),
+            ..ImageRefStatus::default()
+        };
+        let memory = Memory::default();
+        let due = plan::due(&subject, &provided, &previous, &memory, Timestamp::now());
+        let look = match (due, &provided, &credential) {
+            (Due::Now, Provided::Unavailable { failure, .. }, _) => Look::Failed(failure.clone()),
+            (Due::Now, Provided::Target { target, .. }, Some(credential)) => {
+                match self.look(object, target, credential).await {
+                    Ok(facts) => Look::Found(facts),
+                    Err(failure) => Look::Failed(failure),
+                }
+            }
+            (Due::Now, Provided::Target { .. }, None) | (Due::At(_) | Due::Never, ..) => {
+                Look::NotDue
+            }
+        };
+        let input = Input {
+            object: subject,
+            previous: &previous,
+            provided: &provided,
+            look,
+            memory,
+            now: Timestamp::now(),
+        };
+        let status = plan::plan(input.clone()).status;
+        let (ready, reason, message) = settled(&input, &status);
+        let mut object = object.clone();
+        object.status = Some(status);
+        Answer {
+            object,
+            ready,
+            reason,
+            message,
+            fix,
+        }
+    }
+
+    fn find(&self, id: &ProviderId) -> Option<Provider> {
+        self.manifests.providers.get(id).cloned()
+    }
+
+    /// The provider of a reference and the credential to ask it with.
+    fn observe(&self, object: &ImageRef) -> Observed {
+        let namespace = object.namespace().unwrap_or_default();
+        let chosen = match provider::choose(&object.spec, &namespace, |id| self.find(id)) {
+            Ok(chosen) => chosen,
+            Err(unavailable) => {
+                let fix = "add the provider's file with -f".to_owned();
+                return Observed::unavailable(*unavailable, Some(fix));
+            }
+        };
+        let not_ready = |message: String, fix| {
+            let provided = Provided::Unavailable {
+                provider: Some(chosen.id()),
+                failure: Failure::new(FailureKind::ProviderNotReady, message),
+            };
+            Observed::unavailable(provided, fix)
+        };
+        let Some(labels) = self.labels(&chosen, &namespace) else {
+            let message = format!(
+                "{}: whether it serves namespace {namespace} depends on the namespace's labels, which are not known",
+                chosen.id()
+            );
+            let fix = format!("add the file of Namespace {namespace} with -f");
+            return not_ready(message, Some(fix));
+        };
+        let provided = chosen.provide(&object.spec, &namespace, &labels, &self.allowed);
+        let Provided::Target {
+            target,
+            suspended: false,
+            ..
+        } = &provided
+        else {
+            return Observed::unavailable(provided, None);
+        };
+        let found = credentials::find(
+            &chosen,
+            &target.account,
+            &self.manifests,
+            &self.operator_namespace,
+            self.environment,
+        );
+        match found {
+            Ok((credential, from)) => {
+                let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+                origins.insert(chosen.id(), from);
+                drop(origins);
+                Observed {
+                    provided,
+                    credential: Some(credential),
+                    fix: None,
+                }
+            }
+            Err(Missing { message, fix }) => not_ready(message, fix),
+        }
+    }
+
+    /// The labels that decide whether a provider serves a namespace; `None` if they are not known.
+    fn labels(&self, provider: &Provider, namespace: &str) -> Option<BTreeMap<String, String>> {
+        if let Some(labels) = self.manifests.namespaces.get(namespace) {
+            return Some(labels.clone());
+        }
+        // The one label that every namespace has.
+        let own = BTreeMap::from([(NAME_LABEL.to_owned(), namespace.to_owned())]);
+        let selector = provider
+            .allowed_namespaces()
+            .and_then(|a| a.selector.as_ref());
+        let keys = selector.into_iter().flat_map(|selector| {
+            let labels = selector.match_labels.iter().flatten().map(|(key, _)| key);
+            labels.chain(
+                selector
+                    .match_expressions
+                    .iter()
+                    .flatten()
+                    .map(|rule| &rule.key),
+            )
+        });
+        let by_name_only = keys.clone().all(|key| key == NAME_LABEL);
+        (by_name_only || !provider.needs_labels(namespace)).then_some(own)
+    }
+
+    /// Asks the platform; again after a failure that may pass.
+    async fn look(
+        &self,
+        object: &ImageRef,
+        target: &Target,
+        credential: &Credential,
+    ) -> Result<Facts, Failure> {
+        let gate = self.gates.of(&target.provider);
+        let mut waits = 0;
+        let mut pauses = BACKOFF.into_iter();
+        loop {
+            let (called, result) = self.pass(&gate, object, target, credential).await;
+            let failure = match result {
+                Err(failure) if may_pass(failure.kind) => failure,
+                settled => return settled,
+            };
+            let pause = match (called, pauses.as_slice().first()) {
+                (true, Some(pause)) => failure.retry_after.unwrap_or(*pause).max(*pause),
+                (false, _) if waits < MOST_WAITS => failure.retry_after.unwrap_or(BACKOFF[0]),
+                _ => return Err(failure),
+            };
+            if pause > LONGEST_WAIT {
+                return Err(failure);
+            }
+            if called {
+                pauses.next();
+            } else {
+                waits += 1;
+            }
+            tracing::debug!(kind = failure.kind.as_str(), %failure, "the look failed; it is repeated");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// One try, and whether the platform was called for it.
+    async fn pass(
+        &self,
+        gate: &Gate,
+        object: &ImageRef,
+        target: &Target,
+        credential: &Credential,
+    ) -> (bool, Result<Facts, Failure>) {
+        let timeout = object.spec.timeout();
+        loop {
+            let mut called = false;
+            let call = || {
+                called = true;
+                async {
+                    let mut result = self.clouds.look(target, credential, None, timeout).await;
+                    if let Err(failure) = &mut result
+                        && failure.kind == FailureKind::Throttled
+                    {
+                        // The gate would else pause for longer than a command should wait.
+                        failure.retry_after.get_or_insert(BACKOFF[0]);
+                    }
+                    result
+                }
+            };
+            let passed = Box::pin(gate.pass(credential, Timestamp::now, call)).await;
+            if let Some(result) = passed {
+                return (called, result);
+            }
+            tokio::time::sleep(NO_PLACE).await;
+        }
+    }
+}
+
+const fn may_pass(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Unreachable
+            | FailureKind::ProviderError
+            | FailureKind::ResponseInvalid
+            | FailureKind::Throttled
+    )
+}
+
+/// Ready as the operator leaves it when the same thing happens until it gives up waiting.
+fn settled(input: &Input<'_>, status: &ImageRefStatus) -> (String, String, String) {
+    let read = |status: &ImageRefStatus| {
+        let ready = condition::find(&status.conditions, ConditionType::Ready)?;
+        Some((
+            ready.status.clone(),
+            ready.reason.clone(),
+            ready.message.clone(),
+        ))
+    };
+    let first = read(status);
+    if condition::has_reason(
+        &status.conditions,
+        ConditionType::Ready,
+        Reason::Progressing,
+    ) && let Ok(later) = input
+        .now
+        .checked_add(plan::STALL_AFTER + Duration::from_secs(1))
+    {
+        let stalled = plan::plan(Input {
+            previous: status,
+            now: later,
+            ..input.clone()
+        });
+        if let Some((ready, reason, _)) = read(&stalled.status) {
+            return (
+                ready,
+                reason,
+                first.map(|(.., message)| message).unwrap_or_default(),
+            );
+        }
+    }
+    first.unwrap_or_default()
+}
