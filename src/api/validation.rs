@@ -9,9 +9,11 @@ use super::crd;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
-use kube::core::cel::Validator;
+use kube::core::cel::{CompiledSchema, compile_schema, validate_compiled};
 use regex::Regex;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// One thing that is wrong with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,20 +28,40 @@ pub struct Violation {
 /// that is not ours is returned as it is. Unknown fields are violations, as `kubectl` treats them.
 /// Fields that are null are removed: the API server keeps some, and reads them as absent too.
 pub fn validate(kind: &str, object: &mut Value) -> Vec<Violation> {
-    let Some(schema) = crd::schema(kind) else {
+    let Some(rules) = rules().get(kind) else {
         return Vec::new();
     };
     let mut found = Found::default();
-    walk(&schema, object, "", &mut found);
+    walk(&rules.schema, object, "", &mut found);
     if !found.blocks_rules
-        && let Ok(schema) = serde_json::to_value(&schema)
-        && let Err(errors) = Validator::new().validate(&schema, object, None)
+        && let Err(errors) = validate_compiled(&rules.compiled, object, None)
     {
         for error in errors {
             found.add(&error.field_path, error.message);
         }
     }
     found.violations
+}
+
+/// One kind's schema, and the CEL rules in it.
+struct Rules {
+    schema: JSONSchemaProps,
+    compiled: CompiledSchema,
+}
+
+/// Compiled once: a pipeline checks thousands of objects.
+fn rules() -> &'static BTreeMap<String, Rules> {
+    static RULES: LazyLock<BTreeMap<String, Rules>> = LazyLock::new(|| {
+        let kinds = crd::crds().into_iter().map(|crd| crd.spec.names.kind);
+        kinds
+            .filter_map(|kind| {
+                let schema = crd::schema(&kind)?;
+                let compiled = compile_schema(&serde_json::to_value(&schema).ok()?);
+                Some((kind, Rules { schema, compiled }))
+            })
+            .collect()
+    });
+    &RULES
 }
 
 #[derive(Default)]
@@ -134,7 +156,7 @@ fn check_fields(
         "" => name.to_owned(),
         _ => format!("{path}.{name}"),
     };
-    let no_properties = std::collections::BTreeMap::new();
+    let no_properties = BTreeMap::new();
     let properties = schema.properties.as_ref().unwrap_or(&no_properties);
     let others = match &schema.additional_properties {
         Some(JSONSchemaPropsOrBool::Schema(each)) => Some(each.as_ref()),

@@ -175,13 +175,17 @@ fn explain(candidate: &Candidate<'_>, violation: &validation::Violation) -> Prob
         let message = "must be a duration in h, m, s and ms, such as 90s or 1h30m; 7d is 168h";
         return candidate.problem(path, message);
     }
-    let fix = match message.as_str() {
-        "Required value" => ": add it",
-        "must be of type string, is number" | "must be of type string, is boolean" => {
-            ": put it in quotes"
-        }
-        "must be of type array, is string" => ": write it as a list, [like, this]",
-        "must be of type boolean, is string" => ": write true or false without quotes",
+    // The API server's words: `must be of type string: "integer"`.
+    let types = message.strip_prefix("must be of type ").and_then(|rest| rest.split_once(": "));
+    let message = match types {
+        Some((wanted, is)) => format!("must be of type {wanted}, is {}", is.trim_matches('"')),
+        None => message.clone(),
+    };
+    let fix = match (message.as_str(), types) {
+        ("Required value", _) => ": add it",
+        (_, Some(("string", "\"integer\"" | "\"number\"" | "\"boolean\""))) => ": put it in quotes",
+        (_, Some(("array", "\"string\""))) => ": write it as a list, [like, this]",
+        (_, Some(("boolean", "\"string\""))) => ": write true or false without quotes",
         _ => "",
     };
     candidate.problem(path, format!("{message}{fix}"))
