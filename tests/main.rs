@@ -3,6 +3,7 @@
 mod cloud;
 mod cloud_errors;
 mod controller;
+mod docs;
 mod facts;
 mod manifests;
 mod on_cluster;
