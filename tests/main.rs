@@ -8,6 +8,8 @@ mod cloud_errors;
 #[cfg(test)]
 mod controller;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod facts;
 #[cfg(test)]
 mod manifests;
