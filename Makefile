@@ -35,6 +35,10 @@ unit: tools ## Run the tests that need no control plane
 	$(CARGO) test -p imageref --lib --bins
 	$(CARGO) test -p imageref --test suite -- facts plan cloud vectors walls resolve
 
+.PHONY: test-sdk
+test-sdk: tools ## Judge the simulated clouds by the vendors' own Python SDKs (needs python3 with venv)
+	tests/sdk/run.sh
+
 .PHONY: lint
 lint: tools ## Check format and lints, warnings denied
 	$(CARGO) fmt --all --check
