@@ -302,6 +302,28 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
         );
     }
     prop_assert!(case.status.history.len() <= case.spec.history_limit());
+
+    // Nobody is forgotten: what can still change has a time, unless it is suspended or was looked
+    // up for good.
+    let suspended = condition::has_reason(conditions, ConditionType::Ready, Reason::Suspended);
+    prop_assert!(
+        plan.requeue.is_some() || suspended || case.spec.interval().is_zero(),
+        "nothing brings it back: {:#?}",
+        case.status
+    );
+
+    // Coming back is of use: a look is due then, or a verdict changes with time.
+    if let Some(wait) = plan.requeue {
+        let mut later = case.clone();
+        later.pass(wait);
+        if let Due::At(at) = later.due() {
+            let again = later.step(Look::NotDue);
+            prop_assert!(
+                again.write || again.requeue > Some(Duration::ZERO),
+                "spins until {at}"
+            );
+        }
+    }
     Ok(())
 }
 
