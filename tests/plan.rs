@@ -1074,3 +1074,60 @@ fn an_interval_set_on_a_reference_that_was_looked_up_once_takes_effect() {
     };
     assert!(is_regular(case.step(look).requeue.unwrap()));
 }
+
+#[test]
+fn an_outage_that_shows_in_many_ways_is_written_once() {
+    let mut case = Case::resolved();
+    let mut writes = 0;
+    for kind in [
+        FailureKind::Unreachable,
+        FailureKind::ProviderError,
+        FailureKind::ResponseInvalid,
+        FailureKind::Unreachable,
+    ] {
+        case.pass(HOUR);
+        writes += usize::from(case.step(fail(kind)).write);
+    }
+    assert_eq!(writes, 1);
+    assert!(case.has(ConditionType::Stale, Reason::ProviderUnreachable));
+    case.step(fail(FailureKind::AuthenticationFailed));
+    assert!(case.has(ConditionType::Stale, Reason::AuthenticationFailed));
+}
+
+#[test]
+fn a_requested_look_is_in_progress_as_long_as_the_pause_lasts() {
+    let throttled = || {
+        Look::Failed(Failure {
+            retry_after: Some(HOUR),
+            ..Failure::new(FailureKind::Throttled, "slower")
+        })
+    };
+    let mut case = Case::resolved();
+    case.step(throttled());
+    case.requested_at = Some("a".into());
+    for requested in ["a", "b"] {
+        case.requested_at = Some(requested.into());
+        assert!(matches!(case.due(), Due::At(_)));
+        case.step(Look::NotDue);
+        assert!(case.has(ConditionType::Reconciling, Reason::ReconcileRequested));
+    }
+    case.requested_at = None;
+    case.step(Look::NotDue);
+    assert!(!case.is(ConditionType::Reconciling));
+}
+
+#[test]
+fn a_drift_is_announced_once() {
+    let mut case = Case::resolved();
+    let moved = Facts {
+        arch: Some(Arch::Amd64),
+        ..facts()
+    };
+    assert_eq!(case.step(Look::Found(moved.clone())).events.len(), 1);
+    case.pass(HOUR);
+    let other = Facts {
+        accelerators: vec!["GPU".into()],
+        ..moved
+    };
+    assert!(case.step(Look::Found(other)).events.is_empty());
+}

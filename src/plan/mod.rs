@@ -516,7 +516,8 @@ fn events(before: &ImageRefStatus, after: &ImageRefStatus) -> Vec<Event> {
         }
     }
     if let Some(drifted) = condition::find(&after.conditions, ConditionType::Drifted)
-        && after.last_changed_time != before.last_changed_time
+        && condition::find(&before.conditions, ConditionType::Drifted)
+            .is_none_or(|was| (&was.reason, &was.message) != (&drifted.reason, &drifted.message))
         && let Some(reason) = reason(&drifted.reason)
     {
         events.push(Event {
