@@ -8,7 +8,7 @@ use crate::api::ImageRef;
 use crate::cloud::Credential;
 use crate::cloud::provider::{self, Provider};
 use crate::facts::{Failure, FailureKind};
-use crate::plan::{Look, Provided, Target};
+use crate::plan::{Look, Provided, ProviderId, Target};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
@@ -113,7 +113,7 @@ pub(crate) async fn look(
         .filter(|s| s.resolved_for.as_ref() == Some(&target.resolved_for(&object.spec.source)))
         .and_then(|s| s.image_id.as_deref());
     let timeout = object.spec.timeout();
-    let gate = context.gates.of(&target.provider);
+    let gate = context.gates.of(&target.provider, &target.account);
     let now = Timestamp::now;
     let before = (gate.health(), gate.pause(now()).is_some());
     let call = || context.clouds.look(target, credential, bound, timeout);
@@ -139,16 +139,7 @@ pub(crate) async fn look(
 
 /// A missing image, or one of too many at once.
 fn suspect(context: &Context, target: &Target, image: &str, failure: Failure) -> Failure {
-    let provider = target.provider.to_ref();
-    let gone = crate::facts::ImageStatus::Deleted.as_str();
-    let known: BTreeSet<String> = context
-        .refs
-        .state()
-        .iter()
-        .filter_map(|object| object.status.as_ref())
-        .filter(|s| s.provider.as_ref() == Some(&provider) && s.status.as_deref() != Some(gone))
-        .filter_map(|s| s.image_id.clone())
-        .collect();
+    let known = known_images(&context.refs.state(), &target.provider);
     if !known.contains(image) {
         // Its absence was confirmed before.
         context.absences.settled(&target.provider, image);
@@ -173,8 +164,50 @@ fn suspect(context: &Context, target: &Target, image: &str, failure: Failure) ->
     failure
 }
 
+/// The images that a provider is known to have. A status names its provider without the namespace,
+/// which is the reference's own.
+fn known_images(refs: &[Arc<ImageRef>], provider: &ProviderId) -> BTreeSet<String> {
+    let shown = provider.to_ref();
+    let own = provider.namespace.as_ref();
+    let gone = crate::facts::ImageStatus::Deleted.as_str();
+    refs.iter()
+        .filter(|object| own.is_none() || object.metadata.namespace.as_ref() == own)
+        .filter_map(|object| object.status.as_ref())
+        .filter(|s| s.provider.as_ref() == Some(&shown) && s.status.as_deref() != Some(gone))
+        .filter_map(|s| s.image_id.clone())
+        .collect()
+}
+
 /// When to come back to a provider that is busy: 1 to 3 seconds, spread by the object.
 pub(crate) fn busy(object: &ImageRef) -> Duration {
     let digest = Sha256::digest(object.uid().unwrap_or_default());
     Duration::from_millis(1000 + u64::from(u16::from_be_bytes([digest[0], digest[1]])) % 2000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{ImageRefStatus, ProviderKind};
+
+    #[test]
+    fn the_images_of_a_provider_of_the_same_name_elsewhere_do_not_count() {
+        let provider = |namespace: &str| ProviderId {
+            kind: ProviderKind::Namespaced,
+            namespace: Some(namespace.into()),
+            name: "default".into(),
+        };
+        let object = |namespace: &str, id: &str| {
+            let mut object = ImageRef::new(id, crate::api::ImageRefSpec::default());
+            object.metadata.namespace = Some(namespace.into());
+            object.status = Some(ImageRefStatus {
+                provider: Some(provider(namespace).to_ref()),
+                image_id: Some(id.into()),
+                ..ImageRefStatus::default()
+            });
+            Arc::new(object)
+        };
+        let refs = [object("a", "1"), object("b", "2"), object("b", "3")];
+        let known = known_images(&refs, &provider("a"));
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), ["1"]);
+    }
 }

@@ -137,7 +137,10 @@ where
         generation,
         now,
     );
-    let pause = context.gates.of(&provider.id()).pause(now);
+    let pause = context
+        .gates
+        .find(&provider.id())
+        .and_then(|gate| gate.pause(now));
     let (truth, message) = match &pause {
         Some((_, failure)) => (Truth::True, failure.message.as_str()),
         None => (Truth::False, "the platform asks for no pause"),
@@ -197,7 +200,7 @@ async fn judge(context: &Context, provider: &Provider) -> (Truth, Reason, String
         }
     };
     let version = observe::version(provider, &credential);
-    let gate = context.gates.of(&provider.id());
+    let gate = context.gates.of(&provider.id(), &account);
     match gate.health_of(&credential) {
         Health::Failing(failure) => {
             let reason = match failure.kind {

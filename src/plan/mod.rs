@@ -418,7 +418,7 @@ impl Draft<'_> {
         }
         let now = self.now;
         self.memory.next_look =
-            match schedule::due(&self.object, self.provided, &self.status, &self.memory, now) {
+            match due(&self.object, self.provided, &self.status, &self.memory, now) {
                 Due::Now => Some(now),
                 Due::At(at) => Some(at),
                 Due::Never => None,
