@@ -3,7 +3,7 @@
 //! Owns the reading side of a reconcile. Must not write anything. The invariant that would break
 //! first: every wait in here has a limit.
 
-use super::Context;
+use super::{ApiError, Context, limited};
 use crate::api::ImageRef;
 use crate::cloud::Credential;
 use crate::cloud::provider::{self, Provider};
@@ -11,6 +11,7 @@ use crate::facts::{Failure, FailureKind};
 use crate::plan::{Look, Provided, ProviderId, Target};
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DynamicObject};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +40,29 @@ impl Observed {
             credential: None,
         }
     }
+}
+
+/// An object that cannot be read has come without its status, which is read by itself here: without
+/// it, every plan would look like a change.
+pub(crate) async fn with_stored_status(
+    context: &Context,
+    object: Arc<ImageRef>,
+) -> Result<Arc<ImageRef>, ApiError> {
+    if object.spec.unreadable.is_none() || object.status.is_some() {
+        return Ok(object);
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let kind = ApiResource::erase::<ImageRef>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &kind);
+    let stored = limited("reading an ImageRef", api.get_opt(&object.name_any())).await?;
+    let Some(mut stored) = stored.filter(|stored| stored.uid() == object.uid()) else {
+        return Ok(object);
+    };
+    let status = stored.data.get_mut("status").map(serde_json::Value::take);
+    let mut object = Arc::unwrap_or_clone(object);
+    object.metadata.resource_version = stored.metadata.resource_version;
+    object.status = status.and_then(|status| serde_json::from_value(status).ok());
+    Ok(Arc::new(object))
 }
 
 /// Finds the provider of a reference, and the credential to ask it with.
