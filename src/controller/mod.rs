@@ -88,7 +88,7 @@ struct Context {
     memories: Memories,
     absences: Absences,
     recorder: Recorder,
-    look_again: Mutex<mpsc::Sender<ObjectRef<ImageRef>>>,
+    look_again: mpsc::Sender<ObjectRef<ImageRef>>,
     health_changed: Mutex<[mpsc::Sender<ProviderId>; 2]>,
 }
 
@@ -104,18 +104,6 @@ impl Context {
                 .cluster
                 .get(&ObjectRef::new(&id.name))
                 .map(Provider::Cluster),
-        }
-    }
-
-    /// Has a reference reconciled soon. A full queue loses the request, which then waits for the
-    /// reference's own next look.
-    fn look_again(&self, reference: ObjectRef<ImageRef>) {
-        let mut sender = self
-            .look_again
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if sender.try_send(reference).is_err() {
-            warn!("too many references to look at again; some wait for their own next look");
         }
     }
 
@@ -201,7 +189,7 @@ pub async fn run(
         gates: Gates::default(),
         memories: Memories::default(),
         absences: Absences::default(),
-        look_again: Mutex::new(look_again),
+        look_again,
         health_changed: Mutex::new([namespaced_health, cluster_health]),
         refs: refs.clone(),
         namespaced: namespaced.clone(),
