@@ -1131,3 +1131,21 @@ fn a_drift_is_announced_once() {
     };
     assert!(case.step(Look::Found(other)).events.is_empty());
 }
+
+#[test]
+fn a_suspension_does_not_revive_an_expired_answer() {
+    let mut case = Case::resolved();
+    case.pass(HOUR);
+    case.step(fail(FailureKind::Unreachable));
+    case.pass(HOUR * 25);
+    case.step(fail(FailureKind::Unreachable));
+    case.assert_ready(Truth::Unknown, Reason::StaleTooLong);
+    case.edit(|spec| spec.suspend = true);
+    case.step(Look::NotDue);
+    case.assert_ready(Truth::Unknown, Reason::Suspended);
+    case.edit(|spec| spec.suspend = false);
+    case.step(fail(FailureKind::Unreachable));
+    case.assert_ready(Truth::Unknown, Reason::StaleTooLong);
+    case.step(Look::Found(facts()));
+    case.assert_ready(Truth::True, Reason::Resolved);
+}

@@ -110,7 +110,8 @@ pub(crate) async fn conclude(
                 publish(context, &object, &[event]).await;
                 return Ok(Concluded {
                     object,
-                    requeue: Some(UNWRITABLE),
+                    // No sooner than a healthy object would be looked at.
+                    requeue: Some(plan.requeue.unwrap_or(UNWRITABLE).max(UNWRITABLE)),
                 });
             }
             Err(ApiError::Failed { source, .. }) if gone(&source) => {

@@ -258,13 +258,13 @@ impl Draft<'_> {
         };
         let message = format!("{whose} is set: the platform is not asked until it is removed");
         self.set(ConditionType::Ready, truth, Reason::Suspended, &message);
-        for type_ in [
-            ConditionType::Reconciling,
-            ConditionType::Stalled,
-            ConditionType::Stale,
-        ] {
-            // Without Stale, age starts anew after the suspension: it never runs during one.
+        for type_ in [ConditionType::Reconciling, ConditionType::Stalled] {
             condition::remove(&mut self.status.conditions, type_);
+        }
+        if truth != Truth::Unknown {
+            // Without Stale, age starts anew after the suspension: it never runs during one. An
+            // answer that had expired keeps it, or it would be served again without a look.
+            condition::remove(&mut self.status.conditions, ConditionType::Stale);
         }
         self.memory = Memory::default();
     }
