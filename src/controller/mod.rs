@@ -302,7 +302,7 @@ where
         stopped.await;
         let listed = store.wait_until_ready().now_or_never();
         if matches!(listed, Some(Ok(()))) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
