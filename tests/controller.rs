@@ -337,6 +337,31 @@ fn a_throttling_platform_is_left_alone_for_as_long_as_it_asks() {
 }
 
 #[test]
+fn a_request_during_a_look_gets_a_look_of_its_own() {
+    let Some(scene) = Scene::new("requests") else {
+        return;
+    };
+    scene.modelarts("default");
+    scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
+    scene.wait_reason("one", "Resolved");
+    let slow = Fault::always(FaultKind::Latency { ms: 3000 }).on(Operation::ShowImage);
+    scene.cloud.set_faults(vec![slow]);
+    let looks = || scene.cloud.calls().of(Operation::ShowImage);
+    let request = |value: &str| {
+        let annotation = format!("imageref.dev/reconcile-requested-at={value}");
+        scene.kubectl(&["annotate", "--overwrite", "imageref/one", &annotation]);
+    };
+    let before = looks();
+    request("first");
+    scene.wait("imageref", "one", |_| looks() > before);
+    request("second");
+    scene.wait("imageref", "one", |o| {
+        o["status"]["lastHandledReconcileAt"] == "second"
+    });
+    assert_eq!(looks(), before + 2);
+}
+
+#[test]
 fn a_refused_key_is_tried_once_and_a_mended_secret_heals_every_reference() {
     let Some(scene) = Scene::new("refused") else {
         return;

@@ -1011,3 +1011,141 @@ fn a_confirmed_answer_is_written_once_per_quarter_of_max_staleness() {
     }
     assert_eq!(writes, 8, "24h / 4 = 6h");
 }
+
+#[test]
+fn after_a_restart_a_settled_reference_comes_back_for_its_slot() {
+    for end in [Look::Found(facts()), fail(FailureKind::NotFound)] {
+        let mut case = Case::new();
+        case.step(end);
+        case.memory = Memory::default();
+        let Due::At(slot) = case.due() else { panic!() };
+        let wait = case.step(Look::NotDue).requeue.unwrap();
+        assert!(case.now.duration_until(slot).unsigned_abs().abs_diff(wait) < HOUR / 3600);
+        case.pass(wait);
+        assert_eq!(case.due(), Due::Now);
+    }
+}
+
+#[test]
+fn an_edit_during_a_pause_neither_spins_nor_is_forgotten() {
+    let throttled = || {
+        Look::Failed(Failure {
+            retry_after: Some(HOUR),
+            ..Failure::new(FailureKind::Throttled, "slower")
+        })
+    };
+    let mut case = Case::resolved();
+    case.spec.interval = "1m".into();
+    case.step(throttled());
+    case.edit(|spec| spec.history_limit = 3);
+    let wait = case.step(Look::NotDue).requeue.unwrap();
+    case.pass(wait);
+    while let Due::At(_) = case.due() {
+        let again = case.step(Look::NotDue).requeue.unwrap();
+        assert!(again > Duration::ZERO, "spins until the pause is over");
+        case.pass(again);
+    }
+
+    let mut case = Case::resolved();
+    case.step(throttled());
+    case.edit(|spec| {
+        spec.source.notebook.as_mut().unwrap().id = Some(ID.replace('2', "3"));
+    });
+    let look = match case.due() {
+        Due::Now => Look::Pending,
+        _ => Look::NotDue,
+    };
+    let plan = case.step(look);
+    assert!(
+        plan.requeue.is_some(),
+        "nobody comes back for the new source"
+    );
+}
+
+#[test]
+fn an_interval_set_on_a_reference_that_was_looked_up_once_takes_effect() {
+    let mut case = Case::new();
+    case.spec.interval = "0s".into();
+    assert_eq!(case.step(Look::Found(facts())).requeue, None);
+    case.edit(|spec| spec.interval = "1h".into());
+    let look = match case.due() {
+        Due::Now => Look::Pending,
+        _ => Look::NotDue,
+    };
+    assert!(is_regular(case.step(look).requeue.unwrap()));
+}
+
+#[test]
+fn an_outage_that_shows_in_many_ways_is_written_once() {
+    let mut case = Case::resolved();
+    let mut writes = 0;
+    for kind in [
+        FailureKind::Unreachable,
+        FailureKind::ProviderError,
+        FailureKind::ResponseInvalid,
+        FailureKind::Unreachable,
+    ] {
+        case.pass(HOUR);
+        writes += usize::from(case.step(fail(kind)).write);
+    }
+    assert_eq!(writes, 1);
+    assert!(case.has(ConditionType::Stale, Reason::ProviderUnreachable));
+    case.step(fail(FailureKind::AuthenticationFailed));
+    assert!(case.has(ConditionType::Stale, Reason::AuthenticationFailed));
+}
+
+#[test]
+fn a_requested_look_is_in_progress_as_long_as_the_pause_lasts() {
+    let throttled = || {
+        Look::Failed(Failure {
+            retry_after: Some(HOUR),
+            ..Failure::new(FailureKind::Throttled, "slower")
+        })
+    };
+    let mut case = Case::resolved();
+    case.step(throttled());
+    case.requested_at = Some("a".into());
+    for requested in ["a", "b"] {
+        case.requested_at = Some(requested.into());
+        assert!(matches!(case.due(), Due::At(_)));
+        case.step(Look::NotDue);
+        assert!(case.has(ConditionType::Reconciling, Reason::ReconcileRequested));
+    }
+    case.requested_at = None;
+    case.step(Look::NotDue);
+    assert!(!case.is(ConditionType::Reconciling));
+}
+
+#[test]
+fn a_drift_is_announced_once() {
+    let mut case = Case::resolved();
+    let moved = Facts {
+        arch: Some(Arch::Amd64),
+        ..facts()
+    };
+    assert_eq!(case.step(Look::Found(moved.clone())).events.len(), 1);
+    case.pass(HOUR);
+    let other = Facts {
+        accelerators: vec!["GPU".into()],
+        ..moved
+    };
+    assert!(case.step(Look::Found(other)).events.is_empty());
+}
+
+#[test]
+fn a_suspension_does_not_revive_an_expired_answer() {
+    let mut case = Case::resolved();
+    case.pass(HOUR);
+    case.step(fail(FailureKind::Unreachable));
+    case.pass(HOUR * 25);
+    case.step(fail(FailureKind::Unreachable));
+    case.assert_ready(Truth::Unknown, Reason::StaleTooLong);
+    case.edit(|spec| spec.suspend = true);
+    case.step(Look::NotDue);
+    case.assert_ready(Truth::Unknown, Reason::Suspended);
+    case.edit(|spec| spec.suspend = false);
+    case.step(fail(FailureKind::Unreachable));
+    case.assert_ready(Truth::Unknown, Reason::StaleTooLong);
+    case.step(Look::Found(facts()));
+    case.assert_ready(Truth::True, Reason::Resolved);
+}

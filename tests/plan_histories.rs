@@ -4,7 +4,7 @@ use super::plan::{Case, HOUR, ID, facts, provided, unavailable};
 use imageref::api::condition::{self, Truth};
 use imageref::api::{ConditionType, Expect, Reason};
 use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{Due, Look, Memory, Provided};
+use imageref::plan::{Due, Look, Memory, Plan, Provided};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -302,6 +302,34 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
         );
     }
     prop_assert!(case.status.history.len() <= case.spec.history_limit());
+
+    comes_back(&plan, case)
+}
+
+/// What can still change has a time at which coming back is of use.
+fn comes_back(plan: &Plan, case: &Case) -> Result<(), TestCaseError> {
+    let conditions = &case.status.conditions;
+    // Nobody is forgotten: what can still change has a time, unless it is suspended or was looked
+    // up for good.
+    let suspended = condition::has_reason(conditions, ConditionType::Ready, Reason::Suspended);
+    prop_assert!(
+        plan.requeue.is_some() || suspended || case.spec.interval().is_zero(),
+        "nothing brings it back: {:#?}",
+        case.status
+    );
+
+    // Coming back is of use: a look is due then, or a verdict changes with time.
+    if let Some(wait) = plan.requeue {
+        let mut later = case.clone();
+        later.pass(wait);
+        if let Due::At(at) = later.due() {
+            let again = later.step(Look::NotDue);
+            prop_assert!(
+                again.write || again.requeue > Some(Duration::ZERO),
+                "spins until {at}"
+            );
+        }
+    }
     Ok(())
 }
 

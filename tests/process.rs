@@ -10,7 +10,7 @@ use cluster::Cluster;
 use fakecloud::defaults::{ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
 use fakecloud::{FakeCloud, Operation};
 use serde_json::json;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A cluster of the test's own, with the CRDs, and a cloud.
@@ -80,26 +80,17 @@ fn after_kill_9_and_a_restart_nothing_is_asked_or_written_again() {
     scene.wait_reason("good", "ExpectationFailed");
 }
 
-#[test]
-fn sigterm_finishes_the_look_under_way_and_exits_0() {
-    let Some(mut scene) = own_scene(true) else {
-        return;
-    };
+/// The operator as a child of the test's own, to which signals can be sent.
+fn start_child(scene: &mut Scene) -> Child {
     // Only to set up the rights and to have a kubeconfig of the ServiceAccount.
     scene.start_operator();
-    scene.modelarts("default");
-    scene.wait("imageprovider", "default", |o| {
-        condition(o, "Ready")["status"] == "True"
-    });
     scene.operator.take().unwrap().stop().unwrap();
     let token = scene
         .cluster
         .service_account_token("imageref-system", "imageref")
         .unwrap();
     let kubeconfig = scene.cluster.kubeconfig_with_token(&token).unwrap();
-    let slow = fakecloud::FaultKind::Latency { ms: 2000 };
-    scene.cloud.set_faults(vec![fakecloud::Fault::always(slow)]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_imageref"))
+    Command::new(env!("CARGO_BIN_EXE_imageref"))
         .args([
             "controller",
             "--insecure-loopback",
@@ -110,31 +101,41 @@ fn sigterm_finishes_the_look_under_way_and_exits_0() {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Sends SIGTERM and waits for the end; `None` if it had to be killed.
+fn terminate(child: &mut Child) -> Option<ExitStatus> {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(sent.success());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    None
+}
+
+#[test]
+fn sigterm_finishes_the_look_under_way_and_exits_0() {
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
+    scene.modelarts("default");
+    let slow = fakecloud::FaultKind::Latency { ms: 2000 };
+    scene.cloud.set_faults(vec![fakecloud::Fault::always(slow)]);
+    let mut child = start_child(&mut scene);
     scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
     let deadline = Instant::now() + Duration::from_secs(30);
     // The fake counts a call when it arrives, before its latency.
     while scene.cloud.calls().of(Operation::ShowImage) == 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(10));
     }
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break Some(status);
-        }
-        if Instant::now() > deadline {
-            child.kill().unwrap();
-            break None;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
+    let status = terminate(&mut child);
     assert!(status.is_some_and(|s| s.success()), "{status:?}");
     let object = scene.get("imageref", "one");
     assert_eq!(
@@ -142,6 +143,18 @@ fn sigterm_finishes_the_look_under_way_and_exits_0() {
         "Resolved",
         "the look was finished"
     );
+}
+
+#[test]
+fn sigterm_before_the_first_listing_exits_0() {
+    let Some(mut scene) = own_scene(false) else {
+        return;
+    };
+    let mut child = start_child(&mut scene);
+    // Without CRDs there is nothing to see from outside, and any moment will do.
+    std::thread::sleep(Duration::from_secs(3));
+    let status = terminate(&mut child);
+    assert!(status.is_some_and(|s| s.success()), "{status:?}");
 }
 
 #[test]
@@ -237,6 +250,18 @@ fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
     let unread = scene.wait_reason("bad", "InvalidSpec");
     let message = condition(&unread, "Ready")["message"].to_string();
     assert!(message.contains("does not fit the kind"), "{message}");
+    assert!(
+        !scene.operator_log().contains("could not be written"),
+        "a written status counts as written: {}",
+        scene.operator_log()
+    );
+    // Another reconcile finds nothing to write.
+    scene.kubectl(&["annotate", "imageref/bad", "touched=yes"]);
+    let version = |name: &str| scene.get("imageref", name)["metadata"]["resourceVersion"].clone();
+    let written = version("bad");
+    scene.image_ref("marker", &notebook(SEED_NOTEBOOK_ID));
+    scene.wait_reason("marker", "Resolved");
+    assert_eq!(version("bad"), written);
     let events = || {
         let select = "--field-selector=involvedObject.name=worse";
         scene.kubectl(&[

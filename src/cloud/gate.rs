@@ -7,7 +7,7 @@
 
 use super::Credential;
 use crate::facts::{Facts, Failure, FailureKind};
-use crate::plan::ProviderId;
+use crate::plan::{Account, ProviderId};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::future::Future;
@@ -137,9 +137,10 @@ impl Gate {
             return Some(Err(failure));
         }
         let waiting = Waiting::enter(&self.waiting)?;
-        let unproven = self.state().accepted != Some(fingerprint);
-        let _first = if unproven {
-            Some(self.first.lock().await)
+        let unproven = || self.state().accepted != Some(fingerprint);
+        let _first = if unproven() {
+            // Proven by the one before: those who waited need not go one by one.
+            Some(self.first.lock().await).filter(|_| unproven())
         } else {
             None
         };
@@ -163,7 +164,10 @@ impl Gate {
                 FailureKind::Throttled => {
                     let pause = failure.retry_after.unwrap_or(DEFAULT_PAUSE);
                     let until = now.checked_add(pause).unwrap_or(now);
-                    state.paused = Some((until, failure.clone()));
+                    // Several calls were under way: the longest pause holds.
+                    if state.paused.as_ref().is_none_or(|(at, _)| *at < until) {
+                        state.paused = Some((until, failure.clone()));
+                    }
                     return;
                 }
                 FailureKind::AuthenticationFailed => {
@@ -173,26 +177,34 @@ impl Gate {
                     state.health = Health::Failing(failure.clone());
                     return;
                 }
-                FailureKind::Unreachable
-                | FailureKind::ProviderError
-                | FailureKind::ResponseInvalid => Some(failure),
+                kind if is_passing(kind) => Some(failure),
                 // The platform knows us and answered.
                 _ => None,
             },
         };
         if let Some(failure) = failure {
             state.failures = state.failures.saturating_add(1);
-            if state.failures >= FAILING_AFTER {
+            // An outage that shows in many ways is one: its first failure stays.
+            let known = matches!(&state.health, Health::Failing(f) if is_passing(f.kind));
+            if state.failures >= FAILING_AFTER && !known {
                 state.health = Health::Failing(failure.clone());
             }
         } else {
             state.accepted = Some(*fingerprint);
             state.refused = None;
-            state.paused = None;
+            // A pause ends by its time alone: this call may have begun before it was asked for.
             state.failures = 0;
             state.health = Health::Answering;
         }
     }
+}
+
+/// A failure that says nothing about credentials or the question.
+fn is_passing(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Unreachable | FailureKind::ProviderError | FailureKind::ResponseInvalid
+    )
 }
 
 struct Waiting<'a>(&'a AtomicUsize);
@@ -212,16 +224,27 @@ impl Drop for Waiting<'_> {
 
 /// The gates of all providers.
 #[derive(Default)]
-pub struct Gates(Mutex<HashMap<ProviderId, Arc<Gate>>>);
+pub struct Gates(Mutex<HashMap<ProviderId, (Account, Arc<Gate>)>>);
 
 impl Gates {
-    /// The gate of a provider.
-    pub fn of(&self, provider: &ProviderId) -> Arc<Gate> {
+    /// The gate of a provider. What was learned of one account says nothing of another: a key that
+    /// a mistyped endpoint refused is tried again when the endpoint is mended.
+    pub fn of(&self, provider: &ProviderId, account: &Account) -> Arc<Gate> {
         let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gates
-            .entry(provider.clone())
-            .or_insert_with(|| Arc::new(Gate::new()))
-            .clone()
+        match gates.get(provider) {
+            Some((known, gate)) if known == account => gate.clone(),
+            _ => {
+                let gate = Arc::new(Gate::new());
+                gates.insert(provider.clone(), (account.clone(), gate.clone()));
+                gate
+            }
+        }
+    }
+
+    /// The gate that a provider has, whatever its account.
+    pub fn find(&self, provider: &ProviderId) -> Option<Arc<Gate>> {
+        let gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.get(provider).map(|(_, gate)| gate.clone())
     }
 
     /// Forgets gates of providers that are gone.
@@ -234,137 +257,4 @@ impl Gates {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys(secret: &str) -> Credential {
-        Credential::HuaweiToken(secret.into())
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    async fn pass(
-        gate: &Gate,
-        credential: &Credential,
-        now: i64,
-        result: Result<Facts, Failure>,
-    ) -> (bool, Option<FailureKind>) {
-        let mut called = false;
-        let outcome = gate
-            .pass(
-                credential,
-                || at(now),
-                || {
-                    called = true;
-                    async { result }
-                },
-            )
-            .await
-            .unwrap();
-        (called, outcome.err().map(|f| f.kind))
-    }
-
-    fn failure(kind: FailureKind) -> Result<Facts, Failure> {
-        Err(Failure::new(kind, "no"))
-    }
-
-    #[tokio::test]
-    async fn a_refused_credential_is_left_alone_until_it_changes() {
-        let gate = Gate::new();
-        let auth = FailureKind::AuthenticationFailed;
-        assert_eq!(
-            pass(&gate, &keys("a"), 0, failure(auth)).await,
-            (true, Some(auth))
-        );
-        assert_eq!(
-            pass(&gate, &keys("a"), 599, failure(auth)).await,
-            (false, Some(auth))
-        );
-        let missing = FailureKind::NotFound;
-        assert_eq!(
-            pass(&gate, &keys("b"), 599, failure(missing)).await,
-            (true, Some(missing))
-        );
-        assert_eq!(gate.health(), Health::Answering);
-    }
-
-    #[tokio::test]
-    async fn many_callers_try_an_unproven_credential_once() {
-        let gate = Arc::new(Gate::new());
-        let calls = Arc::new(AtomicUsize::new(0));
-        let credential = keys("a");
-        let tasks = (0..QUEUE).map(|_| {
-            let (gate, calls, credential) = (gate.clone(), calls.clone(), credential.clone());
-            async move {
-                gate.pass(
-                    &credential,
-                    || at(0),
-                    || async {
-                        calls.fetch_add(1, Ordering::Relaxed);
-                        tokio::task::yield_now().await;
-                        failure(FailureKind::AuthenticationFailed)
-                    },
-                )
-                .await
-            }
-        });
-        let results = futures::future::join_all(tasks).await;
-        assert_eq!(calls.load(Ordering::Relaxed), 1);
-        assert!(
-            results
-                .iter()
-                .all(|r| r.as_ref().is_some_and(Result::is_err))
-        );
-    }
-
-    #[tokio::test]
-    async fn a_pause_holds_everybody_for_as_long_as_it_was_asked_for() {
-        let gate = Gate::new();
-        let throttled = Err(Failure {
-            retry_after: Some(Duration::from_secs(90)),
-            ..failure(FailureKind::Throttled).unwrap_err()
-        });
-        pass(&gate, &keys("a"), 0, throttled).await;
-        let throttled = Some(FailureKind::Throttled);
-        assert_eq!(
-            pass(&gate, &keys("a"), 89, failure(FailureKind::NotFound)).await,
-            (false, throttled)
-        );
-        assert!(gate.pause(at(89)).is_some() && gate.pause(at(90)).is_none());
-        assert!(
-            pass(&gate, &keys("a"), 90, failure(FailureKind::NotFound))
-                .await
-                .0
-        );
-    }
-
-    #[tokio::test]
-    async fn one_error_is_a_passing_matter_and_three_are_not() {
-        let gate = Gate::new();
-        for expected in [false, false, true] {
-            pass(&gate, &keys("a"), 0, failure(FailureKind::Unreachable)).await;
-            assert_eq!(matches!(gate.health(), Health::Failing(_)), expected);
-        }
-        pass(&gate, &keys("a"), 0, failure(FailureKind::Ambiguous)).await;
-        assert_eq!(gate.health(), Health::Answering);
-    }
-
-    #[tokio::test]
-    async fn a_slow_platform_holds_a_bounded_number_of_callers() {
-        let gate = Arc::new(Gate::new());
-        pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound)).await;
-        let busy = |gate: Arc<Gate>| async move {
-            gate.pass(&keys("a"), || at(0), std::future::pending).await
-        };
-        for _ in 0..CONCURRENT + QUEUE {
-            tokio::spawn(busy(gate.clone()));
-        }
-        tokio::task::yield_now().await;
-        while gate.waiting.load(Ordering::Relaxed) < QUEUE {
-            tokio::task::yield_now().await;
-        }
-        assert!(busy(gate).await.is_none());
-    }
-}
+mod tests;

@@ -4,12 +4,13 @@
 //! only onto the object it was planned for, which the resource version guards; a newer object is
 //! planned anew with the same look.
 
-use super::{ApiError, Context, FIELD_MANAGER, explain, limited};
+use super::{ApiError, Context, FIELD_MANAGER, explain, limited, read};
 use crate::api::condition::{self, ConditionType};
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::plan::{self, Input, Look, Provided};
 use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::DeserializeGuard;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value, json};
@@ -63,11 +64,12 @@ pub(crate) async fn conclude(
     look: Look,
 ) -> Result<Concluded, ApiError> {
     let namespace = object.namespace().unwrap_or_default();
-    let api: Api<ImageRef> = Api::namespaced(context.client.clone(), &namespace);
+    let api: Api<DeserializeGuard<ImageRef>> = Api::namespaced(context.client.clone(), &namespace);
+    // A look answers the request that it was made for, not one that came while it was under way.
+    let subject = subject(&object);
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let subject = subject(&object);
         let previous = object.status.clone().unwrap_or_default();
         let now = Timestamp::now();
         let plan = plan::plan(Input {
@@ -108,7 +110,8 @@ pub(crate) async fn conclude(
                 publish(context, &object, &[event]).await;
                 return Ok(Concluded {
                     object,
-                    requeue: Some(UNWRITABLE),
+                    // No sooner than a healthy object would be looked at.
+                    requeue: Some(plan.requeue.unwrap_or(UNWRITABLE).max(UNWRITABLE)),
                 });
             }
             Err(ApiError::Failed { source, .. }) if gone(&source) => {
@@ -119,7 +122,10 @@ pub(crate) async fn conclude(
             }
             Err(ApiError::Failed { source, .. }) if stale(&source) && attempt < ATTEMPTS => {
                 let newer = limited("reading an ImageRef", api.get_opt(&object.name_any())).await?;
-                match newer.filter(|newer| same_question(&object, newer)) {
+                match newer
+                    .map(read)
+                    .filter(|newer| same_question(&object, newer))
+                {
                     Some(newer) => object = Arc::new(newer),
                     // Another object or another question: its own event brings it back.
                     None => {
@@ -141,6 +147,7 @@ fn same_question(planned: &ImageRef, newer: &ImageRef) -> bool {
         && planned.spec.source == newer.spec.source
         && planned.spec.provider_ref == newer.spec.provider_ref
         && planned.spec.unreadable.is_none()
+        && newer.spec.unreadable.is_none()
 }
 
 fn gone(error: &kube::Error) -> bool {
@@ -158,7 +165,7 @@ fn stale(error: &kube::Error) -> bool {
 /// Writes what changed, as a merge patch: it costs the API server about 1.4 times less than
 /// server-side apply, and is the smallest of the forms that remove absent fields.
 async fn write(
-    api: &Api<ImageRef>,
+    api: &Api<DeserializeGuard<ImageRef>>,
     object: &ImageRef,
     status: &ImageRefStatus,
 ) -> Result<ImageRef, ApiError> {
@@ -177,7 +184,8 @@ async fn write(
     };
     let name = object.name_any();
     let call = api.patch_status(&name, &params, &patch);
-    limited("writing the status", call).await
+    let written = limited("writing the status", call).await?;
+    Ok(read(written))
 }
 
 /// The JSON merge patch (RFC 7396) that turns `before` into `after`. Lists are replaced whole.

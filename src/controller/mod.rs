@@ -19,7 +19,7 @@ use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
 use absences::Absences;
 use futures::channel::mpsc;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
@@ -88,7 +88,7 @@ struct Context {
     memories: Memories,
     absences: Absences,
     recorder: Recorder,
-    look_again: Mutex<mpsc::Sender<ObjectRef<ImageRef>>>,
+    look_again: mpsc::Sender<ObjectRef<ImageRef>>,
     health_changed: Mutex<[mpsc::Sender<ProviderId>; 2]>,
 }
 
@@ -104,18 +104,6 @@ impl Context {
                 .cluster
                 .get(&ObjectRef::new(&id.name))
                 .map(Provider::Cluster),
-        }
-    }
-
-    /// Has a reference reconciled soon. A full queue loses the request, which then waits for the
-    /// reference's own next look.
-    fn look_again(&self, reference: ObjectRef<ImageRef>) {
-        let mut sender = self
-            .look_again
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if sender.try_send(reference).is_err() {
-            warn!("too many references to look at again; some wait for their own next look");
         }
     }
 
@@ -201,7 +189,7 @@ pub async fn run(
         gates: Gates::default(),
         memories: Memories::default(),
         absences: Absences::default(),
-        look_again: Mutex::new(look_again),
+        look_again,
         health_changed: Mutex::new([namespaced_health, cluster_health]),
         refs: refs.clone(),
         namespaced: namespaced.clone(),
@@ -242,6 +230,11 @@ pub async fn run(
             predicates::generation.combine(predicates::annotations),
             PredicateConfig::default(),
         );
+    let idle = (
+        stopped_idle(&stop, namespaced.clone()),
+        stopped_idle(&stop, cluster.clone()),
+        stopped_idle(&stop, refs.clone()),
+    );
     let references = {
         let context = context.clone();
         let stop = stop.clone();
@@ -251,17 +244,25 @@ pub async fn run(
                 ("ImageProvider", namespaced.wait_until_ready().await),
                 ("ClusterImageProvider", cluster.wait_until_ready().await),
             ] {
-                ready.map_err(|_| RunError::NoListing(kind))?;
+                match ready {
+                    Ok(()) => {}
+                    // Its watch ended because it was told to.
+                    Err(_) if stop.is_cancelled() => return Ok(()),
+                    Err(_) => return Err(RunError::NoListing(kind)),
+                }
             }
             info!("providers are known; ImageRefs follow");
             let concurrency = context.config.concurrency;
-            Controller::for_stream(changes, refs)
+            let controller = Controller::for_stream(changes, refs)
                 .reconcile_on(looks)
                 .with_config(ControllerConfig::default().concurrency(concurrency))
                 .graceful_shutdown_on(stop.cancelled_owned())
                 .run(reconcile, retry, context)
-                .for_each(|_| std::future::ready(()))
-                .await;
+                .for_each(|_| std::future::ready(()));
+            tokio::select! {
+                () = controller => {}
+                () = idle.2 => {}
+            }
             Ok(())
         }
     };
@@ -270,8 +271,8 @@ pub async fn run(
     let all = async {
         tokio::select! {
             ended = async { tokio::try_join!(
-                async { namespaced_providers.await; Ok(()) },
-                async { cluster_providers.await; Ok(()) },
+                async { tokio::select! { () = namespaced_providers => {} () = idle.0 => {} } Ok(()) },
+                async { tokio::select! { () = cluster_providers => {} () = idle.1 => {} } Ok(()) },
                 references,
             )} => ended.map(drop),
             () = tidying => Ok(()),
@@ -290,6 +291,22 @@ pub async fn run(
     }
 }
 
+/// Returns on a stop before a kind's first listing. A controller holds its end back until then, and
+/// has nothing under way.
+fn stopped_idle<K>(stop: &CancellationToken, store: Store<K>) -> impl Future<Output = ()> + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let stopped = stop.clone().cancelled_owned();
+    async move {
+        stopped.await;
+        let listed = store.wait_until_ready().now_or_never();
+        if matches!(listed, Some(Ok(()))) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
@@ -301,20 +318,21 @@ where
 }
 
 /// An object that does not parse is still an object: it gets a status that says so.
+fn read(guard: DeserializeGuard<ImageRef>) -> ImageRef {
+    guard.0.unwrap_or_else(|invalid| ImageRef {
+        metadata: invalid.metadata,
+        spec: ImageRefSpec {
+            unreadable: Some(format!(
+                "the object does not fit the kind: {}; apply it again with the installed CRD",
+                truncate(&invalid.error, 300)
+            )),
+            ..ImageRefSpec::default()
+        },
+        status: None,
+    })
+}
+
 fn readable(event: Event<DeserializeGuard<ImageRef>>) -> Event<ImageRef> {
-    let read = |guard: DeserializeGuard<ImageRef>| {
-        guard.0.unwrap_or_else(|invalid| ImageRef {
-            metadata: invalid.metadata,
-            spec: ImageRefSpec {
-                unreadable: Some(format!(
-                    "the object does not fit the kind: {}; apply it again with the installed CRD",
-                    truncate(&invalid.error, 300)
-                )),
-                ..ImageRefSpec::default()
-            },
-            status: None,
-        })
-    };
     match event {
         Event::Apply(object) => Event::Apply(read(object)),
         Event::Delete(object) => Event::Delete(read(object)),
@@ -346,6 +364,7 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
+    let object = observe::with_stored_status(&context, object).await?;
     let observed = observe::provider_of(&context, &object).await;
     let now = Timestamp::now();
     let memory = context.memories.enter(&object, &observed.version, now);

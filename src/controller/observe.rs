@@ -3,14 +3,15 @@
 //! Owns the reading side of a reconcile. Must not write anything. The invariant that would break
 //! first: every wait in here has a limit.
 
-use super::Context;
+use super::{ApiError, Context, limited};
 use crate::api::ImageRef;
 use crate::cloud::Credential;
 use crate::cloud::provider::{self, Provider};
 use crate::facts::{Failure, FailureKind};
-use crate::plan::{Look, Provided, Target};
+use crate::plan::{Look, Provided, ProviderId, Target};
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DynamicObject};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,6 +40,29 @@ impl Observed {
             credential: None,
         }
     }
+}
+
+/// An object that cannot be read has come without its status, which is read by itself here: without
+/// it, every plan would look like a change.
+pub(crate) async fn with_stored_status(
+    context: &Context,
+    object: Arc<ImageRef>,
+) -> Result<Arc<ImageRef>, ApiError> {
+    if object.spec.unreadable.is_none() || object.status.is_some() {
+        return Ok(object);
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let kind = ApiResource::erase::<ImageRef>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &namespace, &kind);
+    let stored = limited("reading an ImageRef", api.get_opt(&object.name_any())).await?;
+    let Some(mut stored) = stored.filter(|stored| stored.uid() == object.uid()) else {
+        return Ok(object);
+    };
+    let status = stored.data.get_mut("status").map(serde_json::Value::take);
+    let mut object = Arc::unwrap_or_clone(object);
+    object.metadata.resource_version = stored.metadata.resource_version;
+    object.status = status.and_then(|status| serde_json::from_value(status).ok());
+    Ok(Arc::new(object))
 }
 
 /// Finds the provider of a reference, and the credential to ask it with.
@@ -113,7 +137,7 @@ pub(crate) async fn look(
         .filter(|s| s.resolved_for.as_ref() == Some(&target.resolved_for(&object.spec.source)))
         .and_then(|s| s.image_id.as_deref());
     let timeout = object.spec.timeout();
-    let gate = context.gates.of(&target.provider);
+    let gate = context.gates.of(&target.provider, &target.account);
     let now = Timestamp::now;
     let before = (gate.health(), gate.pause(now()).is_some());
     let call = || context.clouds.look(target, credential, bound, timeout);
@@ -139,16 +163,7 @@ pub(crate) async fn look(
 
 /// A missing image, or one of too many at once.
 fn suspect(context: &Context, target: &Target, image: &str, failure: Failure) -> Failure {
-    let provider = target.provider.to_ref();
-    let gone = crate::facts::ImageStatus::Deleted.as_str();
-    let known: BTreeSet<String> = context
-        .refs
-        .state()
-        .iter()
-        .filter_map(|object| object.status.as_ref())
-        .filter(|s| s.provider.as_ref() == Some(&provider) && s.status.as_deref() != Some(gone))
-        .filter_map(|s| s.image_id.clone())
-        .collect();
+    let known = known_images(&context.refs.state(), &target.provider);
     if !known.contains(image) {
         // Its absence was confirmed before.
         context.absences.settled(&target.provider, image);
@@ -173,8 +188,50 @@ fn suspect(context: &Context, target: &Target, image: &str, failure: Failure) ->
     failure
 }
 
+/// The images that a provider is known to have. A status names its provider without the namespace,
+/// which is the reference's own.
+fn known_images(refs: &[Arc<ImageRef>], provider: &ProviderId) -> BTreeSet<String> {
+    let shown = provider.to_ref();
+    let own = provider.namespace.as_ref();
+    let gone = crate::facts::ImageStatus::Deleted.as_str();
+    refs.iter()
+        .filter(|object| own.is_none() || object.metadata.namespace.as_ref() == own)
+        .filter_map(|object| object.status.as_ref())
+        .filter(|s| s.provider.as_ref() == Some(&shown) && s.status.as_deref() != Some(gone))
+        .filter_map(|s| s.image_id.clone())
+        .collect()
+}
+
 /// When to come back to a provider that is busy: 1 to 3 seconds, spread by the object.
 pub(crate) fn busy(object: &ImageRef) -> Duration {
     let digest = Sha256::digest(object.uid().unwrap_or_default());
     Duration::from_millis(1000 + u64::from(u16::from_be_bytes([digest[0], digest[1]])) % 2000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{ImageRefStatus, ProviderKind};
+
+    #[test]
+    fn the_images_of_a_provider_of_the_same_name_elsewhere_do_not_count() {
+        let provider = |namespace: &str| ProviderId {
+            kind: ProviderKind::Namespaced,
+            namespace: Some(namespace.into()),
+            name: "default".into(),
+        };
+        let object = |namespace: &str, id: &str| {
+            let mut object = ImageRef::new(id, crate::api::ImageRefSpec::default());
+            object.metadata.namespace = Some(namespace.into());
+            object.status = Some(ImageRefStatus {
+                provider: Some(provider(namespace).to_ref()),
+                image_id: Some(id.into()),
+                ..ImageRefStatus::default()
+            });
+            Arc::new(object)
+        };
+        let refs = [object("a", "1"), object("b", "2"), object("b", "3")];
+        let known = known_images(&refs, &provider("a"));
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), ["1"]);
+    }
 }

@@ -6,13 +6,17 @@
 
 use super::act::publish_about;
 use super::reads::SecretError;
-use super::{ApiError, Changes, Context, FIELD_MANAGER, limited, observe, provider_changes};
+use super::{
+    API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, observe, provider_changes,
+};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ProviderStatus, Reason};
 use crate::cloud::gate::Health;
 use crate::cloud::provider::{Provider, may_use};
 use crate::facts::FailureKind;
-use futures::StreamExt;
+use crate::plan::ProviderId;
+use futures::channel::mpsc;
+use futures::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, Patch, PatchParams};
@@ -21,6 +25,7 @@ use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -54,8 +59,8 @@ struct Shared<K: Resource> {
     context: Arc<Context>,
     api: ApiFor<K>,
     wrap: fn(Arc<K>) -> Provider,
-    /// The versions that references have heard of.
-    told: std::sync::Mutex<std::collections::HashMap<String, String>>,
+    /// The versions that references have heard of, by provider.
+    told: std::sync::Mutex<HashMap<ProviderId, String>>,
 }
 
 /// The controller of one kind; it runs until `stop`.
@@ -123,7 +128,7 @@ where
     let provider = (shared.wrap)(object.clone());
     let now = Timestamp::now();
     let (truth, reason, message, version) = judge(context, &provider).await;
-    tell(&shared, &object, &provider, &version);
+    tell(&shared, &object, &provider, &version).await;
 
     let previous = object.status().cloned().unwrap_or_default();
     let generation = object.meta().generation.unwrap_or_default();
@@ -137,7 +142,10 @@ where
         generation,
         now,
     );
-    let pause = context.gates.of(&provider.id()).pause(now);
+    let pause = context
+        .gates
+        .find(&provider.id())
+        .and_then(|gate| gate.pause(now));
     let (truth, message) = match &pause {
         Some((_, failure)) => (Truth::True, failure.message.as_str()),
         None => (Truth::False, "the platform asks for no pause"),
@@ -197,7 +205,7 @@ async fn judge(context: &Context, provider: &Provider) -> (Truth, Reason, String
         }
     };
     let version = observe::version(provider, &credential);
-    let gate = context.gates.of(&provider.id());
+    let gate = context.gates.of(&provider.id(), &account);
     match gate.health_of(&credential) {
         Health::Failing(failure) => {
             let reason = match failure.kind {
@@ -215,34 +223,59 @@ async fn judge(context: &Context, provider: &Provider) -> (Truth, Reason, String
     }
 }
 
-/// Has the references of a provider that changed look again.
-fn tell<K: Resource<DynamicType = ()>>(
+/// Has the references of a provider that changed look again. They are told again with the next
+/// reconcile if not all of them could be.
+async fn tell<K: Resource<DynamicType = ()>>(
     shared: &Shared<K>,
     object: &K,
     provider: &Provider,
     version: &str,
 ) {
-    let key = object.meta().uid.clone().unwrap_or_default();
-    let version = format!("{}/{version}", object.meta().generation.unwrap_or_default());
-    let mut told = shared
-        .told
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    if told.insert(key, version.clone()).as_ref() == Some(&version) {
-        return;
-    }
-    drop(told);
     let id = provider.id();
     let context = &shared.context;
-    for reference in context.refs.state() {
-        if may_use(
-            &reference.spec,
-            &reference.namespace().unwrap_or_default(),
-            &id,
-        ) {
-            context.look_again(ObjectRef::from_obj(reference.as_ref()));
-        }
+    let meta = object.meta();
+    let version = format!(
+        "{}/{}/{version}",
+        meta.uid.as_deref().unwrap_or_default(),
+        meta.generation.unwrap_or_default()
+    );
+    let told = || {
+        shared
+            .told
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
+    if told().get(&id) == Some(&version) {
+        return;
     }
+    let concerned = context
+        .refs
+        .state()
+        .into_iter()
+        .filter(|r| may_use(&r.spec, &r.namespace().unwrap_or_default(), &id))
+        .map(|r| ObjectRef::from_obj(r.as_ref()));
+    if send_all(context.look_again.clone(), concerned).await {
+        let mut told = told();
+        told.retain(|id, _| context.find(id).is_some());
+        told.insert(id, version);
+    } else {
+        warn!(provider = %id, "its references could not all be told of its change; it is repeated");
+    }
+}
+
+/// Sends everything, as fast as it is taken; says whether it could, in time.
+async fn send_all<T>(mut to: mpsc::Sender<T>, all: impl Iterator<Item = T>) -> bool {
+    let sending = async {
+        for one in all {
+            if to.send(one).await.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(API_TIMEOUT, sending)
+        .await
+        .unwrap_or(false)
 }
 
 fn durable(status: &ProviderStatus) -> ProviderStatus {
@@ -307,4 +340,19 @@ where
         secondary: None,
     };
     publish_about(context, object, &event).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_is_told_however_many_they_are() {
+        let (to, from) = mpsc::channel(1);
+        let (told, heard) = tokio::join!(send_all(to, 0..10_000), from.collect::<Vec<_>>());
+        assert!(told && heard.len() == 10_000);
+        let (to, from) = mpsc::channel(1);
+        drop(from);
+        assert!(!send_all(to, 0..1).await, "nobody listens");
+    }
 }

@@ -80,6 +80,23 @@ fn not_due(draft: &mut Draft<'_>) {
     if draft.has_facts() {
         rejudge(draft);
     }
+    await_provider(draft);
+}
+
+/// A requested look that a pause holds up is work in progress, for as long as the pause lasts.
+fn await_provider(draft: &mut Draft<'_>) {
+    let paused = draft.memory.paused_until.is_some_and(|at| draft.now < at);
+    if paused
+        && draft.object.unhandled_request(&draft.status).is_some()
+        && condition::is_true(&draft.status.conditions, ConditionType::Ready)
+    {
+        draft.set(
+            ConditionType::Reconciling,
+            Truth::True,
+            Reason::ReconcileRequested,
+            "the requested look waits for the provider, whose platform asked for a pause",
+        );
+    }
 }
 
 fn rejudge(draft: &mut Draft<'_>) {
@@ -319,8 +336,24 @@ fn stale(draft: &mut Draft<'_>, failure: &Failure) {
     };
 }
 
+/// Ways in which one and the same outage shows. Its first one stays: a platform that answers now with
+/// an error and now not at all would cost a write a look.
+const PASSING: [Reason; 4] = [
+    Reason::ProviderUnreachable,
+    Reason::ProviderError,
+    Reason::ResponseInvalid,
+    Reason::RateLimited,
+];
+
 fn mark_stale(draft: &mut Draft<'_>, reason: Reason, message: &str) {
-    let new = !condition::is_true(&draft.status.conditions, ConditionType::Stale);
+    let conditions = &draft.status.conditions;
+    let new = !condition::is_true(conditions, ConditionType::Stale);
+    let begun = PASSING
+        .into_iter()
+        .find(|r| !new && condition::has_reason(conditions, ConditionType::Stale, *r));
+    let reason = begun
+        .filter(|_| PASSING.contains(&reason))
+        .unwrap_or(reason);
     draft.set(ConditionType::Stale, Truth::True, reason, message);
     // Age runs from the first due look that failed, which for a throttled provider lies back.
     if new && let Some(since) = draft.memory.missed_since {
@@ -410,18 +443,4 @@ fn throttled(draft: &mut Draft<'_>, failure: &Failure) {
         mark_stale(draft, Reason::RateLimited, &failure.message);
     }
     not_due(draft);
-    if draft.object.unhandled_request(&draft.status).is_some()
-        && condition::is_true(&draft.status.conditions, ConditionType::Ready)
-    {
-        let message = format!(
-            "the requested look waits for the provider: {}",
-            failure.message
-        );
-        draft.set(
-            ConditionType::Reconciling,
-            Truth::True,
-            Reason::ReconcileRequested,
-            &message,
-        );
-    }
 }

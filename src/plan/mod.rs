@@ -258,13 +258,13 @@ impl Draft<'_> {
         };
         let message = format!("{whose} is set: the platform is not asked until it is removed");
         self.set(ConditionType::Ready, truth, Reason::Suspended, &message);
-        for type_ in [
-            ConditionType::Reconciling,
-            ConditionType::Stalled,
-            ConditionType::Stale,
-        ] {
-            // Without Stale, age starts anew after the suspension: it never runs during one.
+        for type_ in [ConditionType::Reconciling, ConditionType::Stalled] {
             condition::remove(&mut self.status.conditions, type_);
+        }
+        if truth != Truth::Unknown {
+            // Without Stale, age starts anew after the suspension: it never runs during one. An
+            // answer that had expired keeps it, or it would be served again without a look.
+            condition::remove(&mut self.status.conditions, ConditionType::Stale);
         }
         self.memory = Memory::default();
     }
@@ -395,6 +395,7 @@ impl Draft<'_> {
             self.status.consecutive_failures = (failures > 0).then_some(failures);
         }
         self.keep_transition_times(previous);
+        self.await_next_look();
         let limit = self.object.spec.history_limit();
         self.status.history.truncate(limit);
         let write = self.status.differs(previous) || self.heartbeat(previous);
@@ -407,6 +408,21 @@ impl Draft<'_> {
             memory: self.memory,
             requeue,
         }
+    }
+
+    /// Nothing but its own requeue brings an unchanged reference back, and the memory that knew the
+    /// time is gone after a restart or a change of target.
+    fn await_next_look(&mut self) {
+        if self.looked || self.memory.next_look.is_some() || self.suspended() {
+            return;
+        }
+        let now = self.now;
+        self.memory.next_look =
+            match due(&self.object, self.provided, &self.status, &self.memory, now) {
+                Due::Now => Some(now),
+                Due::At(at) => Some(at),
+                Due::Never => None,
+            };
     }
 
     /// Conditions may have come and gone within this plan; what counts is what is stored.
@@ -454,7 +470,13 @@ impl Draft<'_> {
         let stalls = self
             .first_look()
             .and_then(|c| c.last_transition_time.0.checked_add(STALL_AFTER).ok());
-        [self.memory.next_look, expires, stalls]
+        // Coming back during a pause would find nothing due, again and again.
+        let next_look = self.memory.next_look.max(
+            self.memory
+                .paused_until
+                .filter(|_| self.memory.next_look.is_some()),
+        );
+        [next_look, expires, stalls]
             .into_iter()
             .flatten()
             .map(until)
@@ -494,7 +516,8 @@ fn events(before: &ImageRefStatus, after: &ImageRefStatus) -> Vec<Event> {
         }
     }
     if let Some(drifted) = condition::find(&after.conditions, ConditionType::Drifted)
-        && after.last_changed_time != before.last_changed_time
+        && condition::find(&before.conditions, ConditionType::Drifted)
+            .is_none_or(|was| (&was.reason, &was.message) != (&drifted.reason, &drifted.message))
         && let Some(reason) = reason(&drifted.reason)
     {
         events.push(Event {

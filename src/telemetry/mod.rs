@@ -33,13 +33,7 @@ pub struct LogArguments {
 
 /// Sets logging up; a second call does nothing.
 pub fn init(arguments: &LogArguments) {
-    let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|error| {
-        eprintln!(
-            "warning: --log {:?}: {error}; logging at info",
-            arguments.log
-        );
-        EnvFilter::new("info")
-    });
+    let filter = filter(&arguments.log);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -49,4 +43,38 @@ pub fn init(arguments: &LogArguments) {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// The client of the API server logs the whole of an answer that it cannot read, as a warning, and a
+/// Secret is such an answer. What it has to say comes back as an error as well.
+const SILENCED: &str = "kube_client::client=error";
+
+fn filter(text: &str) -> EnvFilter {
+    let filter = EnvFilter::try_new(text).unwrap_or_else(|error| {
+        eprintln!("warning: --log {text:?}: {error}; logging at info");
+        EnvFilter::new("info")
+    });
+    match SILENCED.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_the_api_server_are_logged_at_no_level() {
+        for text in [
+            "info",
+            "trace",
+            "kube_client::client=trace",
+            "no=such=filter",
+        ] {
+            let filter = filter(text).to_string();
+            let directives: Vec<_> = filter.split(',').collect();
+            assert!(directives.contains(&SILENCED), "{filter}");
+        }
+    }
 }
