@@ -1149,3 +1149,89 @@ fn a_suspension_does_not_revive_an_expired_answer() {
     case.step(Look::Found(facts()));
     case.assert_ready(Truth::True, Reason::Resolved);
 }
+
+#[test]
+fn suspending_a_reference_keeps_no_answer_that_its_provider_has_withdrawn() {
+    // The namespace is not served any more …
+    let mut case = Case::resolved();
+    case.edit(|spec| spec.suspend = true);
+    case.step(Look::NotDue);
+    case.provided = unavailable(FailureKind::ProviderNotAllowed);
+    case.step(Look::NotDue);
+    case.assert_ready(Truth::False, Reason::ProviderNotAllowed);
+    assert_eq!(case.status.image, None);
+    // … or the image is not accepted any more.
+    let mut case = Case::resolved();
+    case.edit(|spec| spec.suspend = true);
+    case.step(Look::NotDue);
+    let Provided::Target { accept, .. } = &mut case.provided else {
+        unreachable!()
+    };
+    *accept = Some(Accept {
+        organizations: vec!["other".into()],
+        ..Default::default()
+    });
+    case.step(Look::NotDue);
+    case.assert_ready(Truth::False, Reason::ProviderNotAllowed);
+    assert_eq!(case.status.image, None);
+    assert!(!case.step(Look::NotDue).write);
+}
+
+#[test]
+fn a_suspension_launders_no_verdict() {
+    for kind in [FailureKind::Ambiguous, FailureKind::InvalidSpec] {
+        let mut case = Case::resolved();
+        case.pass(HOUR);
+        case.step(fail(kind));
+        case.edit(|spec| spec.suspend = true);
+        case.step(Look::NotDue);
+        case.assert_ready(Truth::False, Reason::Suspended);
+        case.edit(|spec| spec.suspend = false);
+        for _ in 0..3 {
+            case.step(fail(FailureKind::Unreachable));
+            assert!(!case.is(ConditionType::Ready), "{:#?}", case.status);
+            case.step(Look::NotDue);
+            assert!(!case.is(ConditionType::Ready));
+        }
+        case.step(Look::Found(facts()));
+        case.assert_ready(Truth::True, Reason::Resolved);
+    }
+}
+
+#[test]
+fn the_annotation_acknowledges_a_drift_even_if_its_look_fails() {
+    let mut case = Case::resolved();
+    case.step(Look::Found(Facts {
+        arch: Some(Arch::Amd64),
+        ..facts()
+    }));
+    assert!(case.is(ConditionType::Drifted));
+    case.requested_at = Some("seen".into());
+    case.step(fail(FailureKind::Unreachable));
+    assert!(!case.is(ConditionType::Drifted));
+}
+
+#[test]
+fn an_image_still_being_built_is_waited_for_whatever_status_is_expected() {
+    let mut case = Case::new();
+    case.spec.expect = Some(Expect {
+        status: vec!["ACTIVE".into()],
+        ..Default::default()
+    });
+    case.step(Look::Found(Facts {
+        status: ImageStatus::Creating,
+        ..facts()
+    }));
+    case.assert_ready(Truth::False, Reason::ImageNotActive);
+    assert!(case.is(ConditionType::Reconciling));
+    assert!(case.wait() < Duration::from_secs(60));
+}
+
+#[test]
+fn a_refusal_without_facts_states_no_status_of_the_image() {
+    let mut case = Case::new();
+    case.step(fail(FailureKind::NotFound));
+    assert_eq!(case.status.status.as_deref(), Some("DELETED"));
+    case.step(fail(FailureKind::AuthenticationFailed));
+    assert_eq!(case.status.status, None);
+}

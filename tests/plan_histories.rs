@@ -311,7 +311,7 @@ fn comes_back(plan: &Plan, case: &Case) -> Result<(), TestCaseError> {
     let conditions = &case.status.conditions;
     // Nobody is forgotten: what can still change has a time, unless it is suspended or was looked
     // up for good.
-    let suspended = condition::has_reason(conditions, ConditionType::Ready, Reason::Suspended);
+    let suspended = case.spec.suspend;
     prop_assert!(
         plan.requeue.is_some() || suspended || case.spec.interval().is_zero(),
         "nothing brings it back: {:#?}",

@@ -17,7 +17,7 @@ pub enum ConditionType {
     Stalled,
     /// The answer could not be confirmed when it was due.
     Stale,
-    /// The answer meets `spec.expect`, and the provider's `accept`.
+    /// The answer meets `spec.expect`.
     Compliant,
     /// The image behind the reference changed; stays until a spec change or the annotation.
     Drifted,
@@ -97,6 +97,10 @@ reasons! {
     ProgressingWithRetry,
     /// The platform throttles.
     RateLimited,
+    /// On providers: the platform does not throttle.
+    NotThrottled,
+    /// On providers: the Secret could not be read just now.
+    SecretUnread,
     /// The platform cannot be reached.
     ProviderUnreachable,
     /// The platform answers with an error of its own.

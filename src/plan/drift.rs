@@ -70,9 +70,13 @@ pub fn reason(change: &Change) -> Option<Reason> {
 
 /// A change in one sentence.
 pub fn describe(change: &Change) -> String {
+    // For a notebook image both are the same path.
+    let twice =
+        change.to.get("image").is_some() && change.to.get("image") == change.to.get("swrPath");
     let parts: Vec<String> = change
         .changed
         .iter()
+        .filter(|name| !(twice && *name == "image"))
         .map(|name| {
             let show = |facts: &BTreeMap<String, String>| {
                 facts.get(name).cloned().unwrap_or_else(|| "nothing".into())

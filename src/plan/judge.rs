@@ -55,11 +55,14 @@ pub fn judge(spec: &ImageRefSpec, accept: Option<&Accept>, status: &ImageRefStat
     }
     let compliant = spec.expect.as_ref().map(|expect| comply(expect, status));
     let stated = status.status.as_deref().unwrap_or("UNKNOWN");
-    let explicit = spec
-        .expect
-        .as_ref()
-        .is_some_and(|expect| !expect.status.is_empty());
-    if !explicit && stated != ImageStatus::Active.as_str() {
+    let accepted = match &spec.expect {
+        Some(expect) if !expect.status.is_empty() => {
+            // An image that is still being built may yet become what is expected.
+            expect.status.iter().any(|s| s == stated) || !is_growing(stated)
+        }
+        _ => stated == ImageStatus::Active.as_str(),
+    };
+    if !accepted {
         return Verdict {
             compliant,
             ..not_active(stated, status)
@@ -83,16 +86,19 @@ pub fn judge(spec: &ImageRefSpec, accept: Option<&Accept>, status: &ImageRefStat
     }
 }
 
+fn is_growing(stated: &str) -> bool {
+    [ImageStatus::Init, ImageStatus::Creating]
+        .iter()
+        .any(|status| status.as_str() == stated)
+}
+
 fn not_active(stated: &str, status: &ImageRefStatus) -> Verdict {
     let upstream = status.upstream.as_ref();
     let detail = upstream
         .and_then(|u| u.status_message.as_deref())
         .map(|text| format!(" ({})", crate::api::condition::truncate(text, 200)))
         .unwrap_or_default();
-    let growing = [ImageStatus::Init, ImageStatus::Creating]
-        .iter()
-        .any(|s| s.as_str() == stated);
-    let (message, progress) = if growing {
+    let (message, progress) = if is_growing(stated) {
         (
             format!("the image is still being built: the platform says {stated}{detail}"),
             Progress::Working(Reason::ProgressingWithRetry),
@@ -192,7 +198,7 @@ fn comply(expect: &Expect, status: &ImageRefStatus) -> (Truth, Reason, String) {
             Truth::False,
             reason,
             format!(
-                "expected {what} {}, and the image has {fact}",
+                "expected {what} {}, and the image has {fact}: choose another image, or change spec.expect.{what}",
                 list.join(" or ")
             ),
         )),
@@ -248,7 +254,7 @@ fn accelerators(expect: &Expect, status: &ImageRefStatus) -> Option<(Truth, Reas
             Truth::False,
             Reason::AcceleratorMismatch,
             format!(
-                "expected accelerators {}, and the image supports {}",
+                "expected accelerators {}, and the image supports {}: choose another image, or change spec.expect.accelerators",
                 missing.join(" and "),
                 status.accelerators.join(", ")
             ),
@@ -272,7 +278,7 @@ fn path(expect: &Expect, status: &ImageRefStatus) -> Option<(Truth, Reason, Stri
             Truth::False,
             Reason::PathNotAllowed,
             format!(
-                "expected a path under {}, and it is {image}",
+                "expected a path under {}, and it is {image}: choose another image, or change spec.expect.pathPrefixes",
                 expect.path_prefixes.join(" or ")
             ),
         )

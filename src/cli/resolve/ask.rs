@@ -226,7 +226,7 @@ impl Asker {
         target: &Target,
         credential: &Credential,
     ) -> Result<Facts, Failure> {
-        let gate = self.gates.of(&target.provider);
+        let gate = self.gates.of(&target.provider, &target.account);
         let mut waits = 0;
         let mut pauses = BACKOFF.into_iter();
         loop {

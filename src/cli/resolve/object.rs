@@ -176,7 +176,9 @@ fn explain(candidate: &Candidate<'_>, violation: &validation::Violation) -> Prob
         return candidate.problem(path, message);
     }
     // The API server's words: `must be of type string: "integer"`.
-    let types = message.strip_prefix("must be of type ").and_then(|rest| rest.split_once(": "));
+    let types = message
+        .strip_prefix("must be of type ")
+        .and_then(|rest| rest.split_once(": "));
     let message = match types {
         Some((wanted, is)) => format!("must be of type {wanted}, is {}", is.trim_matches('"')),
         None => message.clone(),
