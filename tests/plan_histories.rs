@@ -1,6 +1,6 @@
 //! Random histories of one object: edits, outages, restarts, time. What must hold after every step.
 
-use super::plan::{Case, HOUR, ID, facts, provided, unavailable};
+use super::plan::case::{Case, HOUR, ID, facts, provided, unavailable};
 use imageref::api::condition::{self, Truth};
 use imageref::api::{ConditionType, Expect, Reason};
 use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
@@ -308,7 +308,6 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
 
 /// What can still change has a time at which coming back is of use.
 fn comes_back(plan: &Plan, case: &Case) -> Result<(), TestCaseError> {
-    let conditions = &case.status.conditions;
     // Nobody is forgotten: what can still change has a time, unless it is suspended or was looked
     // up for good.
     let suspended = case.spec.suspend;

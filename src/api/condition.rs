@@ -99,8 +99,6 @@ reasons! {
     RateLimited,
     /// On providers: the platform does not throttle.
     NotThrottled,
-    /// On providers: the Secret could not be read just now.
-    SecretUnread,
     /// The platform cannot be reached.
     ProviderUnreachable,
     /// The platform answers with an error of its own.

@@ -52,6 +52,7 @@ struct State {
     accepted: Option<[u8; 32]>,
     failures: u32,
     health: Health,
+    recoveries: u32,
 }
 
 /// The gate of one provider.
@@ -80,6 +81,11 @@ impl Gate {
     /// How the platform has been answering.
     pub fn health(&self) -> Health {
         self.state().health.clone()
+    }
+
+    /// How often credentials were accepted after a refusal.
+    pub fn recoveries(&self) -> u32 {
+        self.state().recoveries
     }
 
     /// How the platform has been answering this credential: a refusal of another one is over.
@@ -190,8 +196,10 @@ impl Gate {
                 state.health = Health::Failing(failure.clone());
             }
         } else {
+            if state.refused.take().is_some() {
+                state.recoveries = state.recoveries.wrapping_add(1);
+            }
             state.accepted = Some(*fingerprint);
-            state.refused = None;
             // A pause ends by its time alone: this call may have begun before it was asked for.
             state.failures = 0;
             state.health = Health::Answering;

@@ -92,6 +92,15 @@ impl Clouds {
         timeout: Duration,
     ) -> Result<Facts, Failure> {
         let asked = Box::pin(self.ask(target, credential, bound));
+        let asked = async {
+            asked.await.map_err(|failure| match failure.kind {
+                FailureKind::NotFound | FailureKind::Ambiguous => Failure {
+                    message: format!("{}: {}", target.query, failure.message),
+                    ..failure
+                },
+                _ => failure,
+            })
+        };
         tokio::time::timeout(timeout, asked)
             .await
             .unwrap_or_else(|_| {

@@ -16,26 +16,31 @@ pub(crate) const AT_LEAST: usize = 5;
 /// … if they are more than one in this many of the provider's images.
 pub(crate) const ONE_IN: usize = 5;
 
-/// "Together" means within this time.
+/// "Together" means within this time, or within two looks if those are further apart.
 const WINDOW: Duration = Duration::from_secs(3600);
 
+/// When an absence no longer counts, if it is not seen again.
+type Until = Timestamp;
+
 #[derive(Default)]
-pub(crate) struct Absences(Mutex<HashMap<ProviderId, HashMap<String, Timestamp>>>);
+pub(crate) struct Absences(Mutex<HashMap<ProviderId, HashMap<String, Until>>>);
 
 impl Absences {
-    /// Notes that an image was missing; returns whether too many of the provider's `known` images
-    /// are.
+    /// Notes that an image was missing, looked at every `interval`; returns whether too many of
+    /// the provider's `known` images are.
     pub(crate) fn missing(
         &self,
         provider: &ProviderId,
         image: &str,
         known: usize,
+        interval: Duration,
         now: Timestamp,
     ) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let images = all.entry(provider.clone()).or_default();
-        images.insert(image.into(), now);
-        images.retain(|_, seen| recent(*seen, now));
+        let window = WINDOW.max(interval.saturating_mul(2));
+        images.insert(image.into(), now.checked_add(window).unwrap_or(now));
+        images.retain(|_, until| now < *until);
         images.len() >= AT_LEAST && images.len() * ONE_IN > known
     }
 
@@ -51,14 +56,10 @@ impl Absences {
     pub(crate) fn forget(&self, now: Timestamp) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for images in all.values_mut() {
-            images.retain(|_, seen| recent(*seen, now));
+            images.retain(|_, until| now < *until);
         }
         all.retain(|_, images| !images.is_empty());
     }
-}
-
-fn recent(seen: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(seen.min(now)).unsigned_abs() < WINDOW
 }
 
 #[cfg(test)]
@@ -77,19 +78,19 @@ mod tests {
         let absences = Absences::default();
         for n in 0..4 {
             assert!(
-                !absences.missing(&provider, &n.to_string(), 4, at(n)),
+                !absences.missing(&provider, &n.to_string(), 4, Duration::ZERO, at(n)),
                 "fewer than five"
             );
         }
         assert!(
-            !absences.missing(&provider, "4", 25, at(4)),
+            !absences.missing(&provider, "4", 25, Duration::ZERO, at(4)),
             "a fifth is not more than a fifth"
         );
-        assert!(absences.missing(&provider, "4", 24, at(4)));
+        assert!(absences.missing(&provider, "4", 24, Duration::ZERO, at(4)));
         absences.settled(&provider, "0");
-        assert!(!absences.missing(&provider, "4", 24, at(4)));
+        assert!(!absences.missing(&provider, "4", 24, Duration::ZERO, at(4)));
         assert!(
-            !absences.missing(&provider, "5", 24, at(3603)),
+            !absences.missing(&provider, "5", 24, Duration::ZERO, at(3603)),
             "the others are long ago"
         );
         absences.forget(at(10_000));

@@ -4,7 +4,8 @@
 //! only onto the object it was planned for, which the resource version guards; a newer object is
 //! planned anew with the same look.
 
-use super::{ApiError, Context, FIELD_MANAGER, explain, limited, read};
+use super::watch::read;
+use super::{ApiError, Context, FIELD_MANAGER, explain, limited};
 use crate::api::condition::{self, ConditionType};
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::plan::{self, Input, Look, Provided};
@@ -136,7 +137,15 @@ pub(crate) async fn conclude(
                     }
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                if let Provided::Target { target, .. } = provided {
+                    let question = target.resolved_for(&object.spec.source);
+                    context
+                        .memories
+                        .keep_unwritten(&object, question, look, now);
+                }
+                return Err(error);
+            }
         }
     }
 }

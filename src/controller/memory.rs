@@ -5,7 +5,7 @@
 
 use crate::api::condition::{self, ConditionType};
 use crate::api::{ImageRef, ImageRefStatus};
-use crate::plan;
+use crate::plan::{self, Look};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -16,6 +16,9 @@ use std::time::Duration;
 /// First and longest delay after a write that failed.
 const WRITE_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
+/// How long an answer that could not be written stands in for a new one.
+const UNWRITTEN_FOR: Duration = Duration::from_secs(300);
+
 #[derive(Default)]
 struct Entry {
     uid: String,
@@ -23,6 +26,8 @@ struct Entry {
     /// The provider as last seen: its generation and its credential.
     provider: Option<String>,
     write_failures: u32,
+    /// What a look brought that could not be written, with its question and time.
+    unwritten: Option<(String, Look, Timestamp)>,
 }
 
 #[derive(Default)]
@@ -73,7 +78,42 @@ impl Memories {
         if let Some(entry) = self.entries().get_mut(&ObjectRef::from_obj(object)) {
             entry.memory = memory;
             entry.write_failures = 0;
+            entry.unwritten = None;
         }
+    }
+
+    /// Keeps what a look brought, so that a failed write costs no second call.
+    pub(crate) fn keep_unwritten(
+        &self,
+        object: &ImageRef,
+        question: String,
+        look: Look,
+        now: Timestamp,
+    ) {
+        if let (Look::Found(_) | Look::Failed(_), Some(entry)) =
+            (&look, self.entries().get_mut(&ObjectRef::from_obj(object)))
+        {
+            let since = entry.unwritten.take().map_or(now, |(.., since)| since);
+            entry.unwritten = Some((question, look, since));
+        }
+    }
+
+    /// Takes what was kept, if it answers the same question and is not too old.
+    pub(crate) fn take_unwritten(
+        &self,
+        object: &ImageRef,
+        question: &str,
+        now: Timestamp,
+    ) -> Option<Look> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&ObjectRef::from_obj(object))?;
+        let (asked, look, since) = entry.unwritten.clone()?;
+        let fresh = now.duration_since(since.min(now)).unsigned_abs() < UNWRITTEN_FOR;
+        if asked == question && fresh {
+            return Some(look);
+        }
+        entry.unwritten = None;
+        None
     }
 
     /// Counts a failed write; returns how long to wait.
@@ -99,4 +139,58 @@ fn is_settled(status: Option<&ImageRefStatus>) -> bool {
         condition::is_true(&status.conditions, ConditionType::Ready)
             && !condition::is_true(&status.conditions, ConditionType::Stale)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Failure, FailureKind};
+
+    fn object(uid: &str) -> ImageRef {
+        let mut object = ImageRef::new("one", crate::api::ImageRefSpec::default());
+        object.metadata.namespace = Some("team".into());
+        object.metadata.uid = Some(uid.into());
+        object
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_could_not_be_written_is_used_again_for_the_same_question_for_a_while() {
+        let (memories, one) = (Memories::default(), object("1"));
+        memories.enter(&one, "p", at(0));
+        let look = || Look::Failed(Failure::new(FailureKind::NotFound, "no"));
+        memories.keep_unwritten(&one, "q".into(), look(), at(0));
+        assert!(memories.take_unwritten(&one, "q", at(1)).is_some());
+        // Failing again does not make it younger.
+        memories.keep_unwritten(&one, "q".into(), look(), at(200));
+        assert!(memories.take_unwritten(&one, "q", at(299)).is_some());
+        assert!(memories.take_unwritten(&one, "q", at(300)).is_none());
+        memories.keep_unwritten(&one, "q".into(), look(), at(300));
+        assert!(memories.take_unwritten(&one, "other", at(301)).is_none());
+        memories.keep_unwritten(&one, "q".into(), look(), at(302));
+        memories.remember(&one, plan::Memory::default());
+        assert!(
+            memories.take_unwritten(&one, "q", at(303)).is_none(),
+            "it was written"
+        );
+    }
+
+    #[test]
+    fn an_object_made_anew_under_its_name_starts_afresh() {
+        let memories = Memories::default();
+        memories.enter(&object("1"), "p", at(0));
+        let memory = plan::Memory {
+            failures: 3,
+            ..Default::default()
+        };
+        memories.remember(&object("1"), memory.clone());
+        assert_eq!(memories.enter(&object("1"), "p", at(1)), memory);
+        assert_eq!(
+            memories.enter(&object("2"), "p", at(1)),
+            plan::Memory::default()
+        );
+    }
 }

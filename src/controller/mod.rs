@@ -10,25 +10,24 @@ mod memory;
 mod observe;
 mod providers;
 mod reads;
+mod watch;
 
 use crate::api::condition::truncate;
-use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, ImageRefSpec, ProviderKind};
+use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, ProviderKind};
 use crate::cloud::gate::Gates;
 use crate::cloud::provider::Provider;
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
 use absences::Absences;
+use futures::StreamExt;
 use futures::channel::mpsc;
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use kube::api::Api;
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 use memory::Memories;
 use reads::{Namespaces, Secrets};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,9 +68,6 @@ pub enum RunError {
     /// A watch ended by itself.
     #[error("a controller ended without being asked to")]
     Ended,
-    /// What was under way did not end in time.
-    #[error("reconciles under way did not end within {} s of the stop", STOP_LIMIT.as_secs())]
-    StopTimedOut,
 }
 
 /// Everything that a reconcile uses.
@@ -200,17 +196,17 @@ pub async fn run(
     });
 
     let namespaced_providers = providers::controller(
-        scoped::<ImageProvider>(&client, context.config.namespace.as_deref()),
+        watch::scoped(&client, context.config.namespace.as_deref()),
         (namespaced.clone(), namespaced_writer),
         namespaced_changes,
         (Provider::Namespaced, |client, namespace| {
-            scoped(&client, namespace)
+            watch::scoped(&client, namespace)
         }),
         context.clone(),
         &stop,
     );
     let cluster_providers = providers::controller(
-        Api::<ClusterImageProvider>::all(client.clone()),
+        Api::all(client.clone()),
         (cluster.clone(), cluster_writer),
         cluster_changes,
         (Provider::Cluster, |client, _| Api::all(client)),
@@ -218,22 +214,13 @@ pub async fn run(
         &stop,
     );
 
-    let api: Api<DeserializeGuard<ImageRef>> = scoped(&client, context.config.namespace.as_deref());
-    let changes = watcher(api, watcher::Config::default())
-        .default_backoff()
-        .map_ok(readable)
-        .modify(|object| object.managed_fields_mut().clear())
-        .reflect(refs_writer)
-        .applied_objects()
-        .inspect_err(|error| warn!(%error, "the watch of ImageRefs failed; it is repeated"))
-        .predicate_filter(
-            predicates::generation.combine(predicates::annotations),
-            PredicateConfig::default(),
-        );
+    let api: Api<DeserializeGuard<ImageRef>> =
+        watch::scoped(&client, context.config.namespace.as_deref());
+    let changes = watch::references(api, refs_writer);
     let idle = (
-        stopped_idle(&stop, namespaced.clone()),
-        stopped_idle(&stop, cluster.clone()),
-        stopped_idle(&stop, refs.clone()),
+        watch::stopped_idle(&stop, namespaced.clone()),
+        watch::stopped_idle(&stop, cluster.clone()),
+        watch::stopped_idle(&stop, refs.clone()),
     );
     let references = {
         let context = context.clone();
@@ -287,58 +274,11 @@ pub async fn run(
             result?;
             if stop.is_cancelled() { Ok(()) } else { Err(RunError::Ended) }
         }
-        () = overdue => Err(RunError::StopTimedOut),
-    }
-}
-
-/// Returns on a stop before a kind's first listing. A controller holds its end back until then, and
-/// has nothing under way.
-fn stopped_idle<K>(stop: &CancellationToken, store: Store<K>) -> impl Future<Output = ()> + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    let stopped = stop.clone().cancelled_owned();
-    async move {
-        stopped.await;
-        let listed = store.wait_until_ready().now_or_never();
-        if matches!(listed, Some(Ok(()))) {
-            std::future::pending::<()>().await;
+        () = overdue => {
+            // A look is repeated by whoever starts next; nothing is lost but a call.
+            warn!(seconds = STOP_LIMIT.as_secs(), "looks still under way are abandoned");
+            Ok(())
         }
-    }
-}
-
-fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
-}
-
-/// An object that does not parse is still an object: it gets a status that says so.
-fn read(guard: DeserializeGuard<ImageRef>) -> ImageRef {
-    guard.0.unwrap_or_else(|invalid| ImageRef {
-        metadata: invalid.metadata,
-        spec: ImageRefSpec {
-            unreadable: Some(format!(
-                "the object does not fit the kind: {}; apply it again with the installed CRD",
-                truncate(&invalid.error, 300)
-            )),
-            ..ImageRefSpec::default()
-        },
-        status: None,
-    })
-}
-
-fn readable(event: Event<DeserializeGuard<ImageRef>>) -> Event<ImageRef> {
-    match event {
-        Event::Apply(object) => Event::Apply(read(object)),
-        Event::Delete(object) => Event::Delete(read(object)),
-        Event::InitApply(object) => Event::InitApply(read(object)),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
     }
 }
 
@@ -392,9 +332,14 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
                         .await?
                         .object;
                 }
-                match observe::look(&context, &object, target, credential).await {
+                let question = target.resolved_for(&object.spec.source);
+                match context.memories.take_unwritten(&object, &question, now) {
+                    // The last write failed; what the platform said still holds.
                     Some(look) => look,
-                    None => return Ok(Action::requeue(observe::busy(&object))),
+                    None => match observe::look(&context, &object, target, credential).await {
+                        Some(look) => look,
+                        None => return Ok(Action::requeue(observe::busy(&object))),
+                    },
                 }
             }
             (Provided::Target { .. }, None) => Look::NotDue,
@@ -424,26 +369,3 @@ fn retry(object: Arc<ImageRef>, error: &ApiError, context: Arc<Context>) -> Acti
 
 /// What a provider controller is fed with, next to its own watch.
 type Changes = mpsc::Receiver<ProviderId>;
-
-/// The stream of one kind of provider.
-fn provider_changes<K>(
-    api: Api<K>,
-    writer: reflector::store::Writer<K>,
-) -> impl Stream<Item = Result<K, watcher::Error>>
-where
-    K: Resource<DynamicType = ()>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-{
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
-        .reflect(writer)
-        .applied_objects()
-        .inspect_err(|error| warn!(%error, "the watch of {}s failed; it is repeated", K::kind(&())))
-        .predicate_filter(predicates::generation, PredicateConfig::default())
-}

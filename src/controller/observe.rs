@@ -102,7 +102,14 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
     };
     match context.secrets.credential(&secret, &target.account).await {
         Ok(credential) => Observed {
-            version: version(&provider, &credential),
+            version: version(
+                &provider,
+                &credential,
+                context
+                    .gates
+                    .of(&target.provider, &target.account)
+                    .recoveries(),
+            ),
             credential: Some(credential),
             provided,
         },
@@ -110,15 +117,16 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
     }
 }
 
-/// Names a provider together with the proof it asks with.
-pub(super) fn version(provider: &Provider, credential: &Credential) -> String {
+/// Names a provider together with the proof it asks with, and how often that was accepted again
+/// after a refusal: whoever was refused meanwhile is to ask anew.
+pub(super) fn version(provider: &Provider, credential: &Credential, recoveries: u32) -> String {
     let (uid, generation) = match provider {
         Provider::Namespaced(p) => (p.uid(), p.metadata.generation),
         Provider::Cluster(p) => (p.uid(), p.metadata.generation),
     };
     let proof = hex::encode(&credential.fingerprint()[..8]);
     format!(
-        "{}/{}/{proof}",
+        "{}/{}/{proof}/{recoveries}",
         uid.unwrap_or_default(),
         generation.unwrap_or_default()
     )
@@ -154,25 +162,35 @@ pub(crate) async fn look(
             context.absences.settled(&target.provider, &facts.image_id);
             Look::Found(facts)
         }
-        (Err(failure), Some(image)) if failure.kind == FailureKind::NotFound => {
-            Look::Failed(suspect(context, target, image, failure))
-        }
+        (Err(failure), Some(image)) if failure.kind == FailureKind::NotFound => Look::Failed(
+            suspect(context, target, image, object.spec.interval(), failure),
+        ),
         (Err(failure), _) => Look::Failed(failure),
     })
 }
 
 /// A missing image, or one of too many at once.
-fn suspect(context: &Context, target: &Target, image: &str, failure: Failure) -> Failure {
+fn suspect(
+    context: &Context,
+    target: &Target,
+    image: &str,
+    interval: Duration,
+    failure: Failure,
+) -> Failure {
     let known = known_images(&context.refs.state(), &target.provider);
     if !known.contains(image) {
         // Its absence was confirmed before.
         context.absences.settled(&target.provider, image);
         return failure;
     }
-    if context
-        .absences
-        .missing(&target.provider, image, known.len(), Timestamp::now())
-    {
+    let missing = context.absences.missing(
+        &target.provider,
+        image,
+        known.len(),
+        interval,
+        Timestamp::now(),
+    );
+    if missing {
         let message = format!(
             "{} says that many of its {} images vanished together, which is more likely a fault: {}",
             target.provider,

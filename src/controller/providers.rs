@@ -6,9 +6,8 @@
 
 use super::act::publish_about;
 use super::reads::SecretError;
-use super::{
-    API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, observe, provider_changes,
-};
+use super::watch::Watched;
+use super::{API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, observe, watch};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ProviderStatus, Reason};
 use crate::cloud::gate::Health;
@@ -20,6 +19,7 @@ use futures::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
@@ -33,6 +33,9 @@ use tracing::warn;
 
 /// How often a provider's Secret is read again.
 const SECRET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// When to read a Secret again that could not be read.
+const UNREAD_RETRY: Duration = Duration::from_secs(10);
 
 /// A provider kind, as far as this module reads it.
 pub(super) trait HasStatus {
@@ -53,7 +56,7 @@ impl HasStatus for crate::api::ClusterImageProvider {
 }
 
 /// Where an object of this kind is written: by namespace, or `None` for the cluster kind.
-pub(super) type ApiFor<K> = fn(Client, Option<&str>) -> Api<K>;
+pub(super) type ApiFor<K> = fn(Client, Option<&str>) -> Api<DeserializeGuard<K>>;
 
 struct Shared<K: Resource> {
     context: Arc<Context>,
@@ -65,7 +68,7 @@ struct Shared<K: Resource> {
 
 /// The controller of one kind; it runs until `stop`.
 pub(super) fn controller<K>(
-    api: Api<K>,
+    api: Api<DeserializeGuard<K>>,
     (store, writer): (Store<K>, Writer<K>),
     changes: Changes,
     (wrap, api_for): (fn(Arc<K>) -> Provider, ApiFor<K>),
@@ -73,14 +76,7 @@ pub(super) fn controller<K>(
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + use<K>
 where
-    K: Resource<DynamicType = ()>
-        + HasStatus
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Watched + HasStatus,
 {
     let shared = Shared {
         context,
@@ -95,7 +91,7 @@ where
             None => reference,
         }
     });
-    Controller::for_stream(provider_changes(api, writer), store)
+    Controller::for_stream(watch::providers(api, writer), store)
         .reconcile_on(by_name)
         .with_config(ControllerConfig::default().concurrency(8))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
@@ -118,16 +114,15 @@ fn retry<K: Resource<DynamicType = ()>>(
 
 async fn reconcile<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, ApiError>
 where
-    K: Resource<DynamicType = ()>
-        + HasStatus
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned,
+    K: Watched + HasStatus,
 {
     let context = &shared.context;
     let provider = (shared.wrap)(object.clone());
     let now = Timestamp::now();
-    let (truth, reason, message, version) = judge(context, &provider).await;
+    let Some((truth, reason, message, version)) = judge(context, &provider).await else {
+        // The API server's trouble, not the provider's: what is known of it stays.
+        return Ok(Action::requeue(UNREAD_RETRY));
+    };
     tell(&shared, &object, &provider, &version).await;
 
     let previous = object.status().cloned().unwrap_or_default();
@@ -146,16 +141,20 @@ where
         .gates
         .find(&provider.id())
         .and_then(|gate| gate.pause(now));
-    let (truth, message) = match &pause {
-        Some((_, failure)) => (Truth::True, failure.message.as_str()),
-        None => (Truth::False, "the platform asks for no pause"),
+    let (truth, reason, message) = match &pause {
+        Some((_, failure)) => (Truth::True, Reason::RateLimited, failure.message.as_str()),
+        None => (
+            Truth::False,
+            Reason::NotThrottled,
+            "the platform asks for no pause",
+        ),
     };
     let throttled = ConditionType::Throttled;
     condition::set(
         &mut conditions,
         throttled,
         truth,
-        Reason::RateLimited,
+        reason,
         message,
         generation,
         now,
@@ -180,8 +179,9 @@ where
 }
 
 /// Whether the provider can be used, and the version that references are told.
-async fn judge(context: &Context, provider: &Provider) -> (Truth, Reason, String, String) {
-    let no = |reason, message: String| (Truth::False, reason, message, format!("{reason:?}"));
+/// `None`: the Secret could not be read just now.
+async fn judge(context: &Context, provider: &Provider) -> Option<(Truth, Reason, String, String)> {
+    let no = |reason, message: String| Some((Truth::False, reason, message, format!("{reason:?}")));
     let account = match provider.account(&context.config.allowed) {
         Ok(account) => account,
         Err(message) if provider.has_endpoint() => return no(Reason::EndpointNotAllowed, message),
@@ -199,14 +199,18 @@ async fn judge(context: &Context, provider: &Provider) -> (Truth, Reason, String
         Err(error) => {
             let reason = match error {
                 SecretError::NotFound(_) => Reason::SecretNotFound,
-                SecretError::Invalid(..) | SecretError::Unread(..) => Reason::SecretInvalid,
+                SecretError::Invalid(..) => Reason::SecretInvalid,
+                SecretError::Unread(..) => {
+                    warn!(provider = %provider.id(), %error, "the provider's Secret is read again soon");
+                    return None;
+                }
             };
             return no(reason, error.to_string());
         }
     };
-    let version = observe::version(provider, &credential);
     let gate = context.gates.of(&provider.id(), &account);
-    match gate.health_of(&credential) {
+    let version = observe::version(provider, &credential, gate.recoveries());
+    Some(match gate.health_of(&credential) {
         Health::Failing(failure) => {
             let reason = match failure.kind {
                 FailureKind::AuthenticationFailed => Reason::AuthenticationFailed,
@@ -217,10 +221,10 @@ async fn judge(context: &Context, provider: &Provider) -> (Truth, Reason, String
             (Truth::False, reason, failure.message, version)
         }
         Health::Unknown | Health::Answering => {
-            let message = format!("Secret {}/{} holds usable credentials", secret.0, secret.1);
+            let message = format!("Secret {}/{} holds credentials", secret.0, secret.1);
             (Truth::True, Reason::CredentialsRead, message, version)
         }
-    }
+    })
 }
 
 /// Has the references of a provider that changed look again. They are told again with the next
@@ -286,9 +290,13 @@ fn durable(status: &ProviderStatus) -> ProviderStatus {
     status
 }
 
-async fn write<K>(api: &Api<K>, object: &K, status: &ProviderStatus) -> Result<(), ApiError>
+async fn write<K>(
+    api: &Api<DeserializeGuard<K>>,
+    object: &K,
+    status: &ProviderStatus,
+) -> Result<(), ApiError>
 where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+    K: Watched,
 {
     let patch = json!({
         "metadata": {"resourceVersion": object.meta().resource_version},

@@ -63,9 +63,15 @@ impl Secrets {
             name.clone(),
             matches!(account, Account::Pai { .. }),
         );
-        self.cache
-            .get_with(key, self.read(namespace, name, account))
-            .await
+        let read = self
+            .cache
+            .get_with(key.clone(), self.read(namespace, name, account))
+            .await;
+        if matches!(read, Err(SecretError::Unread(..))) {
+            // Nothing was learned: the next one asks again.
+            self.cache.invalidate(&key).await;
+        }
+        read
     }
 
     /// The credential in a Secret, read anew.

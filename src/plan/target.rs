@@ -171,6 +171,46 @@ impl Query {
     }
 }
 
+impl std::fmt::Display for Query {
+    /// For people: what was asked for, with everything that narrowed it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let narrowed = |f: &mut std::fmt::Formatter<'_>, by: &[(&str, Option<&String>)]| {
+            by.iter()
+                .filter_map(|(what, value)| Some((what, (*value)?)))
+                .try_for_each(|(what, value)| write!(f, ", {what} {value}"))
+        };
+        match self {
+            Self::NotebookId(id) => write!(f, "notebook image {id}"),
+            Self::NotebookName {
+                name,
+                tag,
+                organization,
+                type_,
+                workspace_id,
+            } => {
+                write!(f, "notebook image named {name}")?;
+                let by = [
+                    ("tag", tag.as_ref()),
+                    ("organization", organization.as_ref()),
+                    ("type", type_.as_ref()),
+                    ("workspace", Some(workspace_id)),
+                ];
+                narrowed(f, &by)
+            }
+            Self::LiteServerId(id) => write!(f, "Lite Server image {id}"),
+            Self::LiteServerName { name, server_type } => {
+                write!(f, "Lite Server image named {name}")?;
+                narrowed(f, &[("server type", server_type.as_ref())])
+            }
+            Self::PaiId(id) => write!(f, "PAI image {id}"),
+            Self::PaiName { name, workspace_id } => {
+                write!(f, "PAI image named {name}")?;
+                narrowed(f, &[("workspace", workspace_id.as_ref())])
+            }
+        }
+    }
+}
+
 /// One question to one platform through one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {

@@ -47,7 +47,7 @@ async fn the_broken_example_fails_for_the_reason_it_names() {
     ];
     let run = scene.run(&files).await;
     assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
-    let line = "default/wrong-architecture: ExpectationFailed: expected arch amd64, and the image has arm64\n";
+    let line = "default/wrong-architecture: ExpectationFailed: expected arch amd64, and the image has arm64: choose another image, or change spec.expect.arch\n";
     assert!(run.stdout.ends_with(line), "{}", run.stdout);
     // All of them together, as the folder has them.
     let run = scene.run(&["-f", "examples"]).await;

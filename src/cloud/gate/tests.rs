@@ -201,3 +201,16 @@ fn another_account_is_another_gate() {
     gates.retain(|_| false);
     assert!(gates.find(&provider).is_none());
 }
+
+#[tokio::test]
+async fn an_acceptance_after_a_refusal_is_counted_so_that_the_refused_ask_again() {
+    let gate = Gate::new();
+    let auth = failure(FailureKind::AuthenticationFailed);
+    pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound)).await;
+    assert_eq!(gate.recoveries(), 0);
+    pass(&gate, &keys("a"), 0, auth).await;
+    assert_eq!(gate.recoveries(), 0);
+    pass(&gate, &keys("a"), 600, failure(FailureKind::NotFound)).await;
+    pass(&gate, &keys("a"), 601, failure(FailureKind::NotFound)).await;
+    assert_eq!(gate.recoveries(), 1);
+}

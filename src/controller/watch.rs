@@ -1,0 +1,190 @@
+//! The watches, and what becomes of objects that cannot be read.
+//!
+//! Owns how a stream of changes is made. Must not know what is done about a change. The invariant
+//! that would break first: an object that does not parse is still an object; it neither ends the
+//! stream nor hides its neighbours.
+
+use crate::api::condition::truncate;
+use crate::api::{ImageRef, ImageRefSpec};
+use futures::{FutureExt, Stream, TryStreamExt};
+use kube::api::Api;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::reflector::{Store, store::Writer};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates};
+use kube::{Client, Resource, ResourceExt};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// Returns on a stop before a kind's first listing. A controller holds its end back until then, and
+/// has nothing under way.
+pub(super) fn stopped_idle<K>(
+    stop: &CancellationToken,
+    store: Store<K>,
+) -> impl Future<Output = ()> + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let stopped = stop.clone().cancelled_owned();
+    async move {
+        stopped.await;
+        let listed = store.wait_until_ready().now_or_never();
+        if matches!(listed, Some(Ok(()))) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+pub(super) fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// A kind as it is watched.
+pub(super) trait Watched:
+    Resource<DynamicType = ()>
+    + Clone
+    + std::fmt::Debug
+    + serde::de::DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// What stands for an object that does not parse, but for its metadata.
+    fn unreadable(error: &str) -> Self;
+}
+
+impl Watched for ImageRef {
+    fn unreadable(error: &str) -> Self {
+        let spec = ImageRefSpec {
+            unreadable: Some(format!(
+                "the object does not fit the kind: {}; apply it again with the installed CRD",
+                truncate(error, 300)
+            )),
+            ..ImageRefSpec::default()
+        };
+        Self {
+            spec,
+            ..Self::default()
+        }
+    }
+}
+
+// A provider without a platform is refused for that, which is the nearest to the truth.
+impl Watched for crate::api::ImageProvider {
+    fn unreadable(_: &str) -> Self {
+        Self::default()
+    }
+}
+
+impl Watched for crate::api::ClusterImageProvider {
+    fn unreadable(_: &str) -> Self {
+        Self::default()
+    }
+}
+
+/// The object, or what stands for it.
+pub(super) fn read<K: Watched>(guard: DeserializeGuard<K>) -> K {
+    guard.0.unwrap_or_else(|invalid| {
+        warn!(
+            object = invalid.metadata.name,
+            namespace = invalid.metadata.namespace,
+            error = truncate(&invalid.error, 300),
+            "a {} does not fit its kind",
+            K::kind(&())
+        );
+        let mut object = K::unreadable(&invalid.error);
+        *object.meta_mut() = invalid.metadata;
+        object
+    })
+}
+
+fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
+    match event {
+        Event::Apply(object) => Event::Apply(read(object)),
+        Event::Delete(object) => Event::Delete(read(object)),
+        Event::InitApply(object) => Event::InitApply(read(object)),
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+    }
+}
+
+/// Every object as it is added or changed, its status too, kept in the store of `writer`.
+fn applied<K: Watched>(
+    api: Api<DeserializeGuard<K>>,
+    writer: Writer<K>,
+) -> impl Stream<Item = Result<K, watcher::Error>> {
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .map_ok(readable)
+        .modify(|object: &mut K| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .applied_objects()
+        .inspect_err(|error| {
+            warn!(
+                error = truncate(&error.to_string(), 300),
+                "the watch of {}s failed; it is repeated",
+                K::kind(&())
+            );
+        })
+}
+
+/// References whose spec or annotations changed.
+pub(super) fn references(
+    api: Api<DeserializeGuard<ImageRef>>,
+    writer: Writer<ImageRef>,
+) -> impl Stream<Item = Result<ImageRef, watcher::Error>> {
+    applied(api, writer).predicate_filter(
+        predicates::generation.combine(predicates::annotations),
+        PredicateConfig::default(),
+    )
+}
+
+/// Providers whose spec changed.
+pub(super) fn providers<K: Watched>(
+    api: Api<DeserializeGuard<K>>,
+    writer: Writer<K>,
+) -> impl Stream<Item = Result<K, watcher::Error>> {
+    applied(api, writer).predicate_filter(predicates::generation, PredicateConfig::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ImageProvider;
+    use serde_json::json;
+
+    #[test]
+    fn what_does_not_parse_keeps_its_name_and_says_so() {
+        let value = json!({
+            "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
+            "metadata": {"name": "bad", "namespace": "team", "uid": "1"},
+            "spec": {"suspend": "perhaps"}
+        });
+        let object: ImageRef = read(serde_json::from_value(value).unwrap());
+        assert_eq!(
+            (object.name_any(), object.uid()),
+            ("bad".into(), Some("1".into()))
+        );
+        assert!(
+            object
+                .spec
+                .unreadable
+                .unwrap()
+                .contains("does not fit the kind")
+        );
+        let value = json!({
+            "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageProvider",
+            "metadata": {"name": "bad", "namespace": "team"},
+            "spec": {"modelArts": 7}
+        });
+        let provider: ImageProvider = read(serde_json::from_value(value).unwrap());
+        assert_eq!(provider.name_any(), "bad");
+        assert!(provider.spec.model_arts.is_none() && provider.spec.pai.is_none());
+    }
+}
