@@ -2,7 +2,6 @@
 //!
 //! Owns what can be checked about prose. Must not know what the prose says. The invariant that
 //! would break first: every reason, field and condition that a user can meet is on a page.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use imageref::api::condition::Reason;
 use imageref::api::{ConditionType, crd, validation};

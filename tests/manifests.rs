@@ -3,7 +3,6 @@
 //! Owns the tables under `manifests/` and what is proved about them on a real API server and by
 //! `validate()` alike. Must not know the operator. The invariant that would break first: every
 //! rule of the CRDs has a manifest that breaks it, with the message as a person reads it.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod accepted;
 mod coverage;

@@ -3,11 +3,6 @@
 //! Owns when the CRDs are applied, and the names of namespaces. Must not know what the tests store.
 //! The invariant that would break first: no two tests get the same namespace, so their order does
 //! not matter.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that needs a cluster fails without one"
-)]
 
 use cluster::Cluster;
 use imageref::api::crd;

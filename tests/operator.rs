@@ -1,14 +1,8 @@
 //! The operator's own process beside a control plane, and the fake clouds it may ask.
 //!
 //! Owns how both are started and what a test waits for. The invariant that would break first: the
-//! operator runs as its ServiceAccount with the rights in `deploy/rbac.yaml`, never as an
+//! operator runs as its `ServiceAccount` with the rights in `deploy/rbac.yaml`, never as an
 //! administrator.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that needs a cluster fails without one"
-)]
 
 use super::on_cluster;
 use cluster::{Cluster, Server, Spec};
@@ -31,7 +25,7 @@ pub(crate) fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| Runtime::new().expect("a runtime"))
 }
 
-/// Starts the operator beside a cluster that has the CRDs, as its ServiceAccount.
+/// Starts the operator beside a cluster that has the CRDs, as its `ServiceAccount`.
 pub(crate) fn start(cluster: &Cluster, clouds: &[String], name: &'static str) -> Server {
     cluster
         .kubectl_with_stdin(&["apply", "-f", "-"], include_str!("../deploy/rbac.yaml"))

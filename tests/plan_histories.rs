@@ -147,12 +147,12 @@ fn apply(case: &mut Case, step: &Step) -> Look {
         }
         Step::ExpectArch(arch) => {
             edit_expect(case, |e| {
-                e.arch = arch.iter().map(ToString::to_string).collect()
+                e.arch = arch.iter().map(ToString::to_string).collect();
             });
         }
         Step::ExpectStatus(status) => {
             edit_expect(case, |e| {
-                e.status = status.iter().map(ToString::to_string).collect()
+                e.status = status.iter().map(ToString::to_string).collect();
             });
         }
         Step::HistoryLimit(limit) => {

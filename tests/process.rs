@@ -1,8 +1,4 @@
 //! The operator's process: crashes, stops, and an API server that goes away or holds surprises.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that needs a cluster fails without one"
-)]
 
 use super::on_cluster;
 use super::operator::{self, Scene, condition};

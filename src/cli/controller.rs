@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         namespace = config.namespace,
         "starting"
     );
-    controller::run(client, clouds, config, stop)
+    Box::pin(controller::run(client, clouds, config, stop))
         .await
         .context("the controller ended")?;
     info!("stopped");

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
                     .with_context(|| format!("writing {}", path.display()))?;
             }
             None => {
-                write!(std::io::stdout(), "---\n{text}").context("writing to standard output")?
+                write!(std::io::stdout(), "---\n{text}").context("writing to standard output")?;
             }
         }
     }

@@ -29,7 +29,7 @@ pub struct Arguments {
 enum Command {
     /// Run the operator: watch ImageRefs and keep their status true
     Controller(controller::Arguments),
-    /// Print the CustomResourceDefinitions
+    /// Print the `CustomResourceDefinitions`
     Crd(crd::Arguments),
     /// Say what the operator would say about references in files, without a cluster
     Resolve(resolve::Arguments),
@@ -39,7 +39,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct EndpointArguments {
     /// An origin other than the vendors' own that providers may name in `endpoint`, such as
-    /// https://modelarts.internal.example; may be given several times
+    /// `https://modelarts.internal.example`; may be given several times
     #[arg(
         long = "allow-endpoint",
         env = "IMAGEREF_ALLOW_ENDPOINT",

@@ -23,10 +23,9 @@ use futures::StreamExt;
 use futures::channel::mpsc;
 use jiff::Timestamp;
 use kube::api::Api;
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Client, ResourceExt};
 use memory::Memories;
 use reads::{Namespaces, Secrets};
@@ -187,7 +186,7 @@ pub async fn run(
         absences: Absences::default(),
         look_again,
         health_changed: Mutex::new([namespaced_health, cluster_health]),
-        refs: refs.clone(),
+        refs,
         namespaced: namespaced.clone(),
         cluster: cluster.clone(),
         clouds,
@@ -214,55 +213,21 @@ pub async fn run(
         &stop,
     );
 
-    let api: Api<DeserializeGuard<ImageRef>> =
-        watch::scoped(&client, context.config.namespace.as_deref());
-    let changes = watch::references(api, refs_writer);
-    let idle = (
-        watch::stopped_idle(&stop, namespaced.clone()),
-        watch::stopped_idle(&stop, cluster.clone()),
-        watch::stopped_idle(&stop, refs.clone()),
-    );
-    let references = {
-        let context = context.clone();
-        let stop = stop.clone();
-        async move {
-            // A reference judged before its provider is known would say that it does not exist.
-            for (kind, ready) in [
-                ("ImageProvider", namespaced.wait_until_ready().await),
-                ("ClusterImageProvider", cluster.wait_until_ready().await),
-            ] {
-                match ready {
-                    Ok(()) => {}
-                    // Its watch ended because it was told to.
-                    Err(_) if stop.is_cancelled() => return Ok(()),
-                    Err(_) => return Err(RunError::NoListing(kind)),
-                }
-            }
-            info!("providers are known; ImageRefs follow");
-            let concurrency = context.config.concurrency;
-            let controller = Controller::for_stream(changes, refs)
-                .reconcile_on(looks)
-                .with_config(ControllerConfig::default().concurrency(concurrency))
-                .graceful_shutdown_on(stop.cancelled_owned())
-                .run(reconcile, retry, context)
-                .for_each(|_| std::future::ready(()));
-            tokio::select! {
-                () = controller => {}
-                () = idle.2 => {}
-            }
-            Ok(())
-        }
-    };
-    let tidying = tidy(context, stop.clone());
-
+    let references = references(refs_writer, looks, context.clone(), stop.clone());
     let all = async {
         tokio::select! {
             ended = async { tokio::try_join!(
-                async { tokio::select! { () = namespaced_providers => {} () = idle.0 => {} } Ok(()) },
-                async { tokio::select! { () = cluster_providers => {} () = idle.1 => {} } Ok(()) },
+                async {
+                    watch::unless_idle(&stop, namespaced, namespaced_providers).await;
+                    Ok(())
+                },
+                async {
+                    watch::unless_idle(&stop, cluster, cluster_providers).await;
+                    Ok(())
+                },
                 references,
             )} => ended.map(drop),
-            () = tidying => Ok(()),
+            () = tidy(context, stop.clone()) => Ok(()),
         }
     };
     let overdue = async {
@@ -280,6 +245,42 @@ pub async fn run(
             Ok(())
         }
     }
+}
+
+/// The controller of references; it begins when the providers are known.
+async fn references(
+    writer: Writer<ImageRef>,
+    looks: mpsc::Receiver<ObjectRef<ImageRef>>,
+    context: Arc<Context>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    // A reference judged before its provider is known would say that it does not exist.
+    for (kind, ready) in [
+        ("ImageProvider", context.namespaced.wait_until_ready().await),
+        (
+            "ClusterImageProvider",
+            context.cluster.wait_until_ready().await,
+        ),
+    ] {
+        match ready {
+            Ok(()) => {}
+            // Its watch ended because it was told to.
+            Err(_) if stop.is_cancelled() => return Ok(()),
+            Err(_) => return Err(RunError::NoListing(kind)),
+        }
+    }
+    info!("providers are known; ImageRefs follow");
+    let refs = context.refs.clone();
+    let api = watch::scoped(&context.client, context.config.namespace.as_deref());
+    let concurrency = context.config.concurrency;
+    let controller = Controller::for_stream(watch::references(api, writer), refs.clone())
+        .reconcile_on(looks)
+        .with_config(ControllerConfig::default().concurrency(concurrency))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(reconcile, retry, context)
+        .for_each(|_| std::future::ready(()));
+    watch::unless_idle(&stop, refs, controller).await;
+    Ok(())
 }
 
 /// Forgets what belongs to objects that are gone, so that nothing grows without end.

@@ -69,17 +69,17 @@ pub(crate) async fn with_stored_status(
 pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observed {
     let namespace = object.namespace().unwrap_or_default();
     let found = provider::choose(&object.spec, &namespace, |id| context.find(id));
-    let provider = match found {
-        Ok(provider) => provider,
+    let chosen = match found {
+        Ok(chosen) => chosen,
         Err(unavailable) => return Observed::unavailable(*unavailable),
     };
     let not_ready = |message: String| {
         Observed::unavailable(Provided::Unavailable {
-            provider: Some(provider.id()),
+            provider: Some(chosen.id()),
             failure: Failure::new(FailureKind::ProviderNotReady, message),
         })
     };
-    let labels = if provider.needs_labels(&namespace) {
+    let labels = if chosen.needs_labels(&namespace) {
         match context.namespaces.labels(&namespace).await {
             Ok(labels) => labels,
             Err(error) => return not_ready(error.to_string()),
@@ -88,7 +88,7 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
         Arc::new(BTreeMap::new())
     };
     let allowed = &context.config.allowed;
-    let provided = provider.provide(&object.spec, &namespace, &labels, allowed);
+    let provided = chosen.provide(&object.spec, &namespace, &labels, allowed);
     let Provided::Target {
         target,
         suspended: false,
@@ -97,13 +97,13 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
     else {
         return Observed::unavailable(provided);
     };
-    let Some(secret) = provider.secret(&context.config.operator_namespace) else {
-        return not_ready(format!("{} names no Secret", provider.id()));
+    let Some(secret) = chosen.secret(&context.config.operator_namespace) else {
+        return not_ready(format!("{} names no Secret", chosen.id()));
     };
     match context.secrets.credential(&secret, &target.account).await {
         Ok(credential) => Observed {
             version: version(
-                &provider,
+                &chosen,
                 &credential,
                 context
                     .gates
@@ -113,7 +113,7 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
             credential: Some(credential),
             provided,
         },
-        Err(error) => not_ready(format!("{}: {error}", provider.id())),
+        Err(error) => not_ready(format!("{}: {error}", chosen.id())),
     }
 }
 

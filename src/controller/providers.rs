@@ -55,13 +55,16 @@ impl HasStatus for crate::api::ClusterImageProvider {
     }
 }
 
+/// Makes one of both kinds out of an object.
+pub(super) type Wrap<K> = fn(Arc<K>) -> Provider;
+
 /// Where an object of this kind is written: by namespace, or `None` for the cluster kind.
 pub(super) type ApiFor<K> = fn(Client, Option<&str>) -> Api<DeserializeGuard<K>>;
 
 struct Shared<K: Resource> {
     context: Arc<Context>,
     api: ApiFor<K>,
-    wrap: fn(Arc<K>) -> Provider,
+    wrap: Wrap<K>,
     /// The versions that references have heard of, by provider.
     told: std::sync::Mutex<HashMap<ProviderId, String>>,
 }
@@ -71,7 +74,7 @@ pub(super) fn controller<K>(
     api: Api<DeserializeGuard<K>>,
     (store, writer): (Store<K>, Writer<K>),
     changes: Changes,
-    (wrap, api_for): (fn(Arc<K>) -> Provider, ApiFor<K>),
+    (wrap, api_for): (Wrap<K>, ApiFor<K>),
     context: Arc<Context>,
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + use<K>

@@ -16,22 +16,25 @@ use kube::{Client, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Returns on a stop before a kind's first listing. A controller holds its end back until then, and
-/// has nothing under way.
-pub(super) fn stopped_idle<K>(
+/// Runs a controller to its end, or drops it on a stop before its kind's first listing: until then
+/// it holds its end back, and has nothing under way.
+pub(super) async fn unless_idle<K>(
     stop: &CancellationToken,
     store: Store<K>,
-) -> impl Future<Output = ()> + use<K>
-where
+    controller: impl Future<Output = ()>,
+) where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let stopped = stop.clone().cancelled_owned();
-    async move {
-        stopped.await;
+    let idle = async {
+        stop.cancelled().await;
         let listed = store.wait_until_ready().now_or_never();
         if matches!(listed, Some(Ok(()))) {
             std::future::pending::<()>().await;
         }
+    };
+    tokio::select! {
+        () = controller => {}
+        () = idle => {}
     }
 }
 

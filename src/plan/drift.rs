@@ -72,7 +72,7 @@ pub fn reason(change: &Change) -> Option<Reason> {
 pub fn describe(change: &Change) -> String {
     // For a notebook image both are the same path.
     let twice =
-        change.to.get("image").is_some() && change.to.get("image") == change.to.get("swrPath");
+        change.to.contains_key("image") && change.to.get("image") == change.to.get("swrPath");
     let parts: Vec<String> = change
         .changed
         .iter()

@@ -231,16 +231,13 @@ pub(super) fn stall(draft: &mut Draft<'_>, message: &str) {
 fn throttled(draft: &mut Draft<'_>, failure: &Failure) {
     draft.looked = false;
     let since = *draft.memory.missed_since.get_or_insert(draft.now);
-    let until = match failure.retry_after {
+    let until = if let Some(pause) = failure.retry_after {
         // "At once" from a platform that throttles is not taken literally.
-        Some(pause) => {
-            let pause = pause.max(SHORTEST_PAUSE);
-            schedule::after(&draft.object, pause, "throttled", draft.now)
-        }
-        None => {
-            draft.memory.failures = draft.memory.failures.saturating_add(1);
-            schedule::backoff(&draft.object, draft.memory.failures, draft.now)
-        }
+        let pause = pause.max(SHORTEST_PAUSE);
+        schedule::after(&draft.object, pause, "throttled", draft.now)
+    } else {
+        draft.memory.failures = draft.memory.failures.saturating_add(1);
+        schedule::backoff(&draft.object, draft.memory.failures, draft.now)
     };
     draft.memory.paused_until = Some(until);
     draft.memory.next_look = Some(until);

@@ -58,6 +58,10 @@ impl Object<'_> {
 
 /// What the object's provider reference led to.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives for the time of one plan"
+)]
 pub enum Provided {
     /// A provider that can be asked.
     Target {
@@ -89,6 +93,10 @@ impl Provided {
 
 /// What the look brought.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one lives for the time of one plan"
+)]
 pub enum Look {
     /// A look is about to be made.
     Pending,

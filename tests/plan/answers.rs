@@ -4,8 +4,8 @@ use super::case::*;
 use imageref::api::condition::{self, Truth};
 use imageref::api::provider::Accept;
 use imageref::api::{ConditionType, Expect, Reason, Upstream};
-use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{CONFIRM_AFTER, Due, Look, Memory, Object, Provided, STALL_AFTER, due};
+use imageref::facts::{Facts, FailureKind, ImageStatus};
+use imageref::plan::{Due, Look, Provided, STALL_AFTER};
 use std::time::Duration;
 
 #[test]

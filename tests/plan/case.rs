@@ -1,15 +1,13 @@
 //! One object and what an operator remembers of it; every step goes through the planner.
 
 use imageref::api::condition::{self, Truth};
-use imageref::api::provider::Accept;
 use imageref::api::{
-    ConditionType, Expect, ImageRefSpec, ImageRefStatus, NotebookSource, ProviderKind, Reason,
-    Source, Upstream,
+    ConditionType, ImageRefSpec, ImageRefStatus, NotebookSource, ProviderKind, Reason, Source,
+    Upstream,
 };
 use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
 use imageref::plan::{
-    Account, CONFIRM_AFTER, Due, Input, Look, Memory, Object, Plan, Provided, ProviderId, Query,
-    STALL_AFTER, Target, due, plan,
+    Account, Due, Input, Look, Memory, Object, Plan, Provided, ProviderId, Query, Target, due, plan,
 };
 use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;

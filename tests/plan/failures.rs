@@ -1,11 +1,10 @@
 //! Rows of the table of situations: outages, absence, pauses, suspension, other targets.
 
 use super::case::*;
-use imageref::api::condition::{self, Truth};
-use imageref::api::provider::Accept;
-use imageref::api::{ConditionType, Expect, Reason, Upstream};
-use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{CONFIRM_AFTER, Due, Look, Memory, Object, Provided, STALL_AFTER, due};
+use imageref::api::condition::Truth;
+use imageref::api::{ConditionType, Reason};
+use imageref::facts::{Failure, FailureKind};
+use imageref::plan::{CONFIRM_AFTER, Due, Look, Provided};
 use std::time::Duration;
 
 #[test]
@@ -55,7 +54,7 @@ fn row_older_than_max_staleness_becomes_unknown_and_recovers() {
         plan.requeue
             .is_some_and(|wait| wait <= HOUR * 2 + Duration::from_secs(1))
     );
-    case.pass(HOUR * 2 - Duration::from_secs(60));
+    case.pass((HOUR * 2).checked_sub(Duration::from_secs(60)).unwrap());
     case.step(Look::NotDue);
     case.assert_ready(Truth::True, Reason::ServingStale);
     case.pass(Duration::from_secs(61));
@@ -89,7 +88,7 @@ fn row_absent_the_first_time_changes_nothing_but_stale() {
         case.step(fail(FailureKind::NotFound));
         case.assert_ready(Truth::True, Reason::Resolved);
     }
-    case.pass(CONFIRM_AFTER - Duration::from_secs(180));
+    case.pass(CONFIRM_AFTER.checked_sub(Duration::from_secs(180)).unwrap());
     case.step(fail(FailureKind::NotFound));
     case.assert_ready(Truth::False, Reason::ImageNotFound);
 }

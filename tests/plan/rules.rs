@@ -3,9 +3,9 @@
 use super::case::*;
 use imageref::api::condition::{self, Truth};
 use imageref::api::provider::Accept;
-use imageref::api::{ConditionType, Expect, Reason, Upstream};
+use imageref::api::{ConditionType, Expect, Reason};
 use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{CONFIRM_AFTER, Due, Look, Memory, Object, Provided, STALL_AFTER, due};
+use imageref::plan::{Due, Look, Memory, Object, Provided, due};
 use std::time::Duration;
 
 #[test]
@@ -176,7 +176,7 @@ fn an_expectation_edited_during_an_outage_is_judged_on_the_stored_facts() {
         s.expect = Some(Expect {
             arch: vec!["amd64".into()],
             ..Default::default()
-        })
+        });
     });
     case.step(fail(FailureKind::Unreachable));
     case.assert_ready(Truth::False, Reason::ExpectationFailed);
@@ -184,7 +184,7 @@ fn an_expectation_edited_during_an_outage_is_judged_on_the_stored_facts() {
         s.expect = Some(Expect {
             arch: vec!["arm64".into()],
             ..Default::default()
-        })
+        });
     });
     case.step(Look::NotDue);
     case.assert_ready(Truth::True, Reason::ServingStale);

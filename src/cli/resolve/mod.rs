@@ -38,7 +38,6 @@ const MOST_PROBLEMS: usize = 200;
 
 /// Arguments of `imageref resolve`.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::doc_markdown, reason = "shown as help")]
 pub(super) struct Arguments {
     /// A file of YAML or JSON, a folder of such files, or - for standard input; may be given
     /// several times
