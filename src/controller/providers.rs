@@ -202,7 +202,7 @@ async fn judge(context: &Context, provider: &Provider) -> Option<(Truth, Reason,
         Err(error) => {
             let reason = match error {
                 SecretError::NotFound(_) => Reason::SecretNotFound,
-                SecretError::Invalid(..) => Reason::SecretInvalid,
+                SecretError::Invalid(..) | SecretError::Forbidden(_) => Reason::SecretInvalid,
                 SecretError::Unread(..) => {
                     warn!(provider = %provider.id(), %error, "the provider's Secret is read again soon");
                     return None;

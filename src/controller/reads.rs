@@ -30,7 +30,10 @@ pub(crate) enum SecretError {
     /// Its keys cannot be used.
     #[error("Secret {0}: {1}")]
     Invalid(String, String),
-    /// It could not be read.
+    /// The operator has no right to read it.
+    #[error("Secret {0} may not be read: give the operator's ServiceAccount the verb get on it")]
+    Forbidden(String),
+    /// It could not be read just now.
     #[error("Secret {0} could not be read: {1}")]
     Unread(String, String),
 }
@@ -100,7 +103,14 @@ impl Secrets {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let secret = limited("reading a Secret", api.get_opt(name))
             .await
-            .map_err(|error| SecretError::Unread(label.clone(), error.to_string()))?
+            .map_err(|error| match error {
+                ApiError::Failed { source, .. }
+                    if matches!(&*source, kube::Error::Api(status) if status.is_forbidden()) =>
+                {
+                    SecretError::Forbidden(label.clone())
+                }
+                error => SecretError::Unread(label.clone(), error.to_string()),
+            })?
             .ok_or_else(|| SecretError::NotFound(label.clone()))?;
         let data: BTreeMap<_, _> = secret
             .data
