@@ -2,6 +2,8 @@
 
 // Marked as tests, so that the lints treat what stands beside the test functions like them.
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod cloud_errors;

@@ -176,9 +176,20 @@ where
             .duration_until(until)
             .unsigned_abs()
             .min(SECRET_INTERVAL),
-        None => SECRET_INTERVAL,
+        None => secret_due(&status.conditions, now),
     };
     Ok(Action::requeue(next + Duration::from_millis(500)))
+}
+
+/// When to read the Secret again: a missing one is often just being created, in the same file.
+fn secret_due(conditions: &[Condition], now: Timestamp) -> Duration {
+    match condition::find(conditions, ConditionType::Ready) {
+        Some(ready) if ready.reason == Reason::SecretNotFound.as_str() => {
+            let since = ready.last_transition_time.0.min(now);
+            (now.duration_since(since).unsigned_abs() / 2).min(SECRET_INTERVAL)
+        }
+        _ => SECRET_INTERVAL,
+    }
 }
 
 /// Whether the provider can be used, and the version that references are told.
@@ -365,5 +376,27 @@ mod tests {
         let (to, from) = mpsc::channel(1);
         drop(from);
         assert!(!send_all(to, 0..1).await, "nobody listens");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_secret_is_looked_for_soon_and_then_less_and_less_often() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut conditions = Vec::new();
+        let mut ready = |truth, reason| {
+            conditions.clear();
+            let type_ = ConditionType::Ready;
+            condition::set(&mut conditions, type_, truth, reason, "", 1, at(100));
+            conditions.clone()
+        };
+        let missing = ready(Truth::False, Reason::SecretNotFound);
+        let due = |now| secret_due(&missing, at(now)).as_secs();
+        assert_eq!((due(100), due(110), due(1000), due(0)), (0, 5, 60, 0));
+        let read = ready(Truth::True, Reason::CredentialsRead);
+        assert_eq!(secret_due(&read, at(100)), SECRET_INTERVAL);
     }
 }
