@@ -33,7 +33,7 @@ test: tools ## Run every test (builds what is missing)
 .PHONY: unit
 unit: tools ## Run the tests that need no control plane
 	$(CARGO) test -p imageref --lib --bins
-	$(CARGO) test -p imageref --test suite -- facts plan cloud vectors walls resolve
+	$(CARGO) test -p imageref --test suite -- facts plan cloud vectors walls resolve docs
 
 .PHONY: test-sdk
 test-sdk: tools ## Judge the simulated clouds by the vendors' own Python SDKs (needs python3 with venv)

@@ -1,6 +1,6 @@
 //! The operator against a real API server: what users see of an ImageRef's life.
 
-use super::operator::{Scene, condition, secret};
+use super::operator::{Scene, condition};
 use fakecloud::defaults::{
     self, ASCEND_NOTEBOOK_ID, SEED_LITE_SERVER_ID, SEED_NOTEBOOK_ID, SEED_PAI_ID,
 };
@@ -190,38 +190,6 @@ fn an_unchanged_answer_is_not_written_again() {
 }
 
 #[test]
-fn an_outage_keeps_the_answer_and_recovery_is_seen() {
-    let Some(scene) = Scene::new("outage") else {
-        return;
-    };
-    scene.modelarts("default");
-    scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
-    let good = scene.wait_reason("one", "Resolved");
-    scene
-        .cloud
-        .set_faults(vec![Fault::always(FaultKind::Internal500)]);
-    scene.kubectl(&[
-        "annotate",
-        "imageref/one",
-        "imageref.dev/reconcile-requested-at=a",
-    ]);
-    let stale = scene.wait_reason("one", "ServingStale");
-    assert_eq!(condition(&stale, "Ready")["status"], "True");
-    assert_eq!(condition(&stale, "Stale")["reason"], "ProviderError");
-    assert_eq!(stale["status"]["swrPath"], good["status"]["swrPath"]);
-    // Its back-off goes on: the third failure is the provider's own.
-    scene.wait("imageprovider", "default", |o| {
-        condition(o, "Ready")["reason"] == "ProviderError"
-    });
-    scene.cloud.clear_faults();
-    let back = scene.wait_reason("one", "Resolved");
-    assert!(condition(&back, "Stale").is_null());
-    scene.wait("imageprovider", "default", |o| {
-        condition(o, "Ready")["status"] == "True"
-    });
-}
-
-#[test]
 fn an_edited_source_drops_the_old_answer_before_the_new_one_is_known() {
     let Some(scene) = Scene::new("edited") else {
         return;
@@ -276,67 +244,6 @@ fn an_expectation_is_judged_on_the_stored_facts_without_a_call() {
 }
 
 #[test]
-fn an_image_that_goes_is_still_served_until_a_second_look_confirms_it() {
-    let Some(scene) = Scene::new("gone") else {
-        return;
-    };
-    scene.modelarts("default");
-    scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
-    scene.wait_reason("one", "Resolved");
-    scene.cloud.remove(ImageApi::Notebook, ASCEND_NOTEBOOK_ID);
-    scene.kubectl(&[
-        "annotate",
-        "imageref/one",
-        "imageref.dev/reconcile-requested-at=a",
-    ]);
-    let stale = scene.wait("imageref", "one", |o| {
-        condition(o, "Stale")["status"] == "True"
-    });
-    assert_eq!(condition(&stale, "Stale")["reason"], "NotFoundUnconfirmed");
-    assert_eq!(condition(&stale, "Ready")["status"], "True");
-    scene.image_ref("never", &notebook(ASCEND_NOTEBOOK_ID));
-    scene.wait_reason("never", "ImageNotFound");
-}
-
-#[test]
-fn a_throttling_platform_is_left_alone_for_as_long_as_it_asks() {
-    let Some(scene) = Scene::new("throttled") else {
-        return;
-    };
-    scene.modelarts("default");
-    scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
-    scene.wait_reason("one", "Resolved");
-    let fault = FaultKind::ThrottledModelArts {
-        retry_after_s: Some(3600),
-    };
-    scene.cloud.set_faults(vec![Fault::always(fault)]);
-    let calls = scene.cloud.calls().total();
-    scene.kubectl(&[
-        "annotate",
-        "imageref/one",
-        "imageref.dev/reconcile-requested-at=a",
-    ]);
-    let waits = scene.wait("imageref", "one", |o| {
-        !condition(o, "Reconciling").is_null()
-    });
-    assert_eq!(
-        condition(&waits, "Reconciling")["reason"],
-        "ReconcileRequested"
-    );
-    assert_eq!(condition(&waits, "Ready")["status"], "True");
-    scene.wait("imageprovider", "default", |o| {
-        condition(o, "Throttled")["status"] == "True"
-    });
-    scene.image_ref("two", &notebook(SEED_NOTEBOOK_ID));
-    scene.wait_reason("two", "Progressing");
-    assert_eq!(
-        scene.cloud.calls().total(),
-        calls + 1,
-        "one call learned of the pause"
-    );
-}
-
-#[test]
 fn a_request_during_a_look_gets_a_look_of_its_own() {
     let Some(scene) = Scene::new("requests") else {
         return;
@@ -362,57 +269,6 @@ fn a_request_during_a_look_gets_a_look_of_its_own() {
 }
 
 #[test]
-fn a_refused_key_is_tried_once_and_a_mended_secret_heals_every_reference() {
-    let Some(scene) = Scene::new("refused") else {
-        return;
-    };
-    scene.apply(&secret("huawei", defaults::HUAWEI_AK, "wrong"));
-    scene.modelarts_without_secret("default");
-    for n in 0..6 {
-        scene.image_ref(&format!("r{n}"), &notebook(ASCEND_NOTEBOOK_ID));
-    }
-    for n in 0..6 {
-        scene.wait_reason(&format!("r{n}"), "AuthenticationFailed");
-    }
-    assert_eq!(
-        scene.cloud.calls().total(),
-        1,
-        "a key is locked after five failures"
-    );
-    scene.wait("imageprovider", "default", |o| {
-        condition(o, "Ready")["reason"] == "AuthenticationFailed"
-    });
-    scene.apply(&secret("huawei", defaults::HUAWEI_AK, defaults::HUAWEI_SK));
-    // The Secret is not watched; an edit of the provider has it read at once.
-    scene.kubectl(&[
-        "patch",
-        "imageprovider/default",
-        "--type=merge",
-        "-p",
-        "{\"spec\":{\"modelArts\":{\"workspaceId\":\"0\"}}}",
-    ]);
-    for n in 0..6 {
-        scene.wait_reason(&format!("r{n}"), "Resolved");
-    }
-}
-
-#[test]
-fn a_provider_that_comes_later_reaches_the_references_that_wait_for_it() {
-    let Some(scene) = Scene::new("later") else {
-        return;
-    };
-    scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
-    let waiting = scene.wait_reason("one", "Progressing");
-    let message = condition(&waiting, "Ready")["message"].to_string();
-    assert!(
-        message.contains("default") && message.contains(&scene.namespace),
-        "{message}"
-    );
-    scene.modelarts("default");
-    scene.wait_reason("one", "Resolved");
-}
-
-#[test]
 fn a_suspended_reference_is_not_looked_up_and_says_so() {
     let Some(scene) = Scene::new("suspended") else {
         return;
@@ -429,31 +285,4 @@ fn a_suspended_reference_is_not_looked_up_and_says_so() {
         &format!("suspend: false, {}", notebook(ASCEND_NOTEBOOK_ID)),
     );
     scene.wait_reason("one", "Resolved");
-}
-
-#[test]
-fn a_broken_reference_does_not_hold_up_its_neighbours() {
-    let Some(scene) = Scene::new("neighbours") else {
-        return;
-    };
-    scene.modelarts("default");
-    scene.pai("pai");
-    scene.cloud.set_faults(vec![
-        Fault::always(FaultKind::SlowDrip { ms: 500 }).on(Operation::PaiGetImage),
-    ]);
-    for n in 0..40 {
-        scene.image_ref(
-            &format!("slow{n}"),
-            &format!("timeout: 60s, providerRef: {{kind: ImageProvider, name: pai}}, source: {{pai: {{id: {SEED_PAI_ID}}}}}"),
-        );
-    }
-    scene.image_ref("wrong", "providerRef: {kind: ImageProvider, name: pai}, source: {notebook: {id: 278e88d1-5b71-4766-8502-b3ba72e824d9}}");
-    scene.image_ref("good", &notebook(ASCEND_NOTEBOOK_ID));
-    scene.wait_reason("good", "Resolved");
-    let wrong = scene.wait_reason("wrong", "InvalidSpec");
-    assert!(
-        condition(&wrong, "Ready")["message"]
-            .to_string()
-            .contains("spec.modelArts")
-    );
 }

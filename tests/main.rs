@@ -14,6 +14,8 @@ mod docs;
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod on_cluster;

@@ -4,3 +4,4 @@ mod answers;
 pub(crate) mod case;
 mod failures;
 mod rules;
+mod verdicts;

@@ -6,6 +6,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Opens each file, so that nobody edits it.
+const HEADER: &str = "# Printed by `imageref crd`; do not edit. To update: make crds\n";
+
 /// Arguments of `imageref crd`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -22,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
                 std::fs::create_dir_all(dir)
                     .with_context(|| format!("creating {}", dir.display()))?;
                 let path = dir.join(crd::file_name(&crd));
-                std::fs::write(&path, text)
+                std::fs::write(&path, format!("{HEADER}{text}"))
                     .with_context(|| format!("writing {}", path.display()))?;
             }
             None => {
