@@ -18,6 +18,7 @@ mod transport;
 
 pub use credential::Credential;
 pub use endpoint::AllowedEndpoints;
+pub use modelarts::derived::DerivedSigning;
 pub use select::select;
 pub use transport::{LARGEST_BODY, LONGEST_PAUSE};
 
@@ -51,6 +52,7 @@ impl Default for Entropy {
 pub struct Clouds {
     http: reqwest::Client,
     entropy: Entropy,
+    derived: DerivedSigning,
 }
 
 impl fmt::Debug for Clouds {
@@ -76,7 +78,19 @@ impl Clouds {
     pub fn with_entropy(extra_roots: &[u8], entropy: Entropy) -> Result<Self, String> {
         let http = transport::client(extra_roots)
             .map_err(|error| format!("no TLS client: {}", transport::cause(&error)))?;
-        Ok(Self { http, entropy })
+        let derived = DerivedSigning::Never;
+        Ok(Self {
+            http,
+            entropy,
+            derived,
+        })
+    }
+
+    /// Where `ModelArts` is signed to by `V11-HMAC-SHA256`; without this, nowhere.
+    #[must_use]
+    pub fn with_derived_signing(mut self, derived: DerivedSigning) -> Self {
+        self.derived = derived;
+        self
     }
 
     /// Asks about one image: by id with one get, by name through lists and [`select`]. `bound` is the
@@ -116,6 +130,7 @@ impl Clouds {
             (
                 Account::ModelArts {
                     endpoint,
+                    region,
                     project_id,
                     ..
                 },
@@ -124,6 +139,7 @@ impl Clouds {
                 let project = modelarts::Project {
                     clouds: self,
                     endpoint,
+                    region,
                     id: project_id,
                     credential,
                 };
@@ -162,7 +178,7 @@ impl Clouds {
     }
 
     async fn get(&self, request: &Request<'_>, now: Timestamp) -> Result<Answer, Failure> {
-        transport::get(&self.http, request, now).await
+        transport::send(&self.http, request, now).await
     }
 }
 
