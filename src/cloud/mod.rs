@@ -8,6 +8,7 @@
 pub mod credential;
 pub mod endpoint;
 pub mod gate;
+pub mod identity;
 pub mod modelarts;
 mod paging;
 pub mod pai;
