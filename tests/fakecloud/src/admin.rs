@@ -1,12 +1,15 @@
 //! Owns the admin API under `/_fake/`: the same switches as the Rust API, for a shell.
 //! Must not be known here: what the clouds do with what is switched.
 
+mod accounts;
+
 use crate::answer::Answer;
-use crate::calls::Calls;
+use crate::calls::{Calls, Log};
 use crate::faults::Fault;
 use crate::images::{ImageApi, merge};
+use crate::seen;
 use crate::server::{SharedState, lock};
-use crate::state::{AlibabaAccount, HuaweiAccount, State, Token};
+use crate::state::State;
 use crate::verify::{WireRequest, decode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -95,8 +98,23 @@ fn answer(state: &mut State, wire: &WireRequest<'_>, segments: &[&str]) -> Resul
                 .ok_or_else(|| problem(404, "the APIs are notebook, lite-server and pai"))?;
             images(state, wire, api, rest)
         }
-        (_, ["accounts" | "tokens" | "projects", ..]) => accounts(state, wire, segments),
-        _ => Err(problem(404, "no such admin route")),
+        ("GET", ["seen"]) => {
+            let seen: Vec<_> = state.log.entries().flat_map(seen::tokens).collect();
+            shown(seen)
+        }
+        ("POST", ["sightings"]) => {
+            let document: Value = body(wire)?;
+            let text = document["text"]
+                .as_str()
+                .ok_or_else(|| problem(400, "no text"))?;
+            let held = state.log.entries().filter(|entry| seen::holds(entry, text));
+            shown(held.map(|entry| &entry.request).collect::<Vec<_>>())
+        }
+        ("DELETE", ["log"]) => {
+            state.log = Log::default();
+            Ok(done())
+        }
+        _ => accounts::answer(state, wire, segments),
     }
 }
 
@@ -143,49 +161,5 @@ fn images(
         }
         ("DELETE", [id]) => Ok(found(state.images.remove(api, id))),
         _ => Err(problem(405, "no such method here")),
-    }
-}
-
-fn accounts(
-    state: &mut State,
-    wire: &WireRequest<'_>,
-    segments: &[&str],
-) -> Result<Answer, Answer> {
-    match (wire.method, segments) {
-        ("PUT", ["accounts", "huawei", key]) => {
-            let account: HuaweiAccount = body(wire)?;
-            state.huawei.insert((*key).to_owned(), account);
-            Ok(done())
-        }
-        ("DELETE", ["accounts", "huawei", key]) => Ok(found(state.huawei.remove(*key).is_some())),
-        ("PUT", ["accounts", "alibaba", key]) => {
-            let account: AlibabaAccount = body(wire)?;
-            state.alibaba.insert((*key).to_owned(), account);
-            Ok(done())
-        }
-        ("DELETE", ["accounts", "alibaba", key]) => Ok(found(state.alibaba.remove(*key).is_some())),
-        ("PUT", ["tokens", token]) => {
-            let document: Value = body(wire)?;
-            let project_id = document["project_id"].as_str().map(str::to_owned);
-            state.tokens.insert(
-                (*token).to_owned(),
-                Token {
-                    project_id,
-                    expires_at: None,
-                },
-            );
-            Ok(done())
-        }
-        ("DELETE", ["tokens", token]) => Ok(found(state.tokens.remove(*token).is_some())),
-        ("PUT", ["projects", id]) => {
-            let document: Value = body(wire)?;
-            let name = document["name"]
-                .as_str()
-                .ok_or_else(|| problem(400, "no name"))?;
-            state.projects.insert((*id).to_owned(), name.to_owned());
-            Ok(done())
-        }
-        ("DELETE", ["projects", id]) => Ok(found(state.projects.remove(*id).is_some())),
-        _ => Err(problem(404, "no such admin route")),
     }
 }

@@ -45,14 +45,12 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The decoded value of a query parameter.
+    /// The decoded value of a query parameter. A plus sign is a space, as everywhere on the web.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
-        let (_, value) = self
-            .wire
-            .parameters()
+        let (_, value) = parameters(self.wire.query)
             .into_iter()
-            .find(|(key, _)| key == name.as_bytes())?;
-        Some(String::from_utf8_lossy(&value).into_owned())
+            .find(|(key, _)| key == name)?;
+        Some(value)
     }
 
     /// A query parameter that must be a number of at least so much, if it is there. The error is its name.
@@ -77,4 +75,21 @@ impl Call<'_> {
     pub(crate) fn alibaba_request_id(&self) -> String {
         self.id.to_string().to_uppercase()
     }
+}
+
+/// The decoded parameters of a query or a form.
+pub(crate) fn parameters(text: &str) -> Vec<(String, String)> {
+    let text = text.replace('+', " ");
+    let wire = WireRequest {
+        method: "",
+        path: "",
+        query: &text,
+        headers: &[],
+        body: b"",
+    };
+    let lossy = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    wire.parameters()
+        .into_iter()
+        .map(|(name, value)| (lossy(name), lossy(value)))
+        .collect()
 }

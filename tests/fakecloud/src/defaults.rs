@@ -17,12 +17,40 @@ pub const IAM_DOMAIN: &str = "fake-domain";
 pub const IAM_USER: &str = "fake-user";
 /// Password for tokens by password.
 pub const IAM_PASSWORD: &str = "fake-password-opens-nothing";
+/// Id of that domain.
+pub const IAM_DOMAIN_ID: &str = "fake-domain-id";
+/// An agency of that domain, which the user and the identity providers may act in the name of.
+pub const AGENCY: &str = "fake-agency";
+/// The resource name of that agency.
+pub const AGENCY_URN: &str = "iam::fake-domain-id:agency:fake-agency";
+/// Id of an identity provider of that domain.
+pub const OIDC_PROVIDER: &str = "fake-idp";
+/// The resource name of that identity provider.
+pub const OIDC_PROVIDER_URN: &str = "iam::fake-domain-id:oidc-provider:fake-idp";
+/// Id of the identity provider whose tokens the pod identity endpoint takes.
+pub const POD_IDENTITY_PROVIDER: &str = "pod-identity";
+/// `iss` that all identity providers ask for.
+pub const ID_TOKEN_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+/// `sub` that all identity providers ask for.
+pub const ID_TOKEN_SUBJECT: &str = "system:serviceaccount:fake-namespace:fake-account";
+/// `aud` that Huawei Cloud's identity provider asks for.
+pub const HUAWEI_ID_TOKEN_AUDIENCE: &str = "fake-client-id";
+/// `aud` that the pod identity endpoint asks for.
+pub const POD_IDENTITY_AUDIENCE: &str = "fake-pod-identity";
 /// Alibaba Cloud access key of the default account.
 pub const ALIBABA_AK: &str = "LTAIFAKE0000000000000001";
 /// Its secret.
 pub const ALIBABA_SECRET: &str = "fake-alibaba-secret-nothing-01";
 /// Its account id.
 pub const ALIBABA_ACCOUNT: &str = "1000000000000001";
+/// A RAM role of that account, also the one of its ECS instance.
+pub const ALIBABA_ROLE_ARN: &str = "acs:ram::1000000000000001:role/fake-role";
+/// The name of that role.
+pub const ALIBABA_ROLE: &str = "fake-role";
+/// The identity provider that role trusts.
+pub const ALIBABA_OIDC_PROVIDER_ARN: &str = "acs:ram::1000000000000001:oidc-provider/fake-idp";
+/// `aud` that Alibaba Cloud asks for.
+pub const ALIBABA_ID_TOKEN_AUDIENCE: &str = "sts.aliyuncs.com";
 
 /// The notebook image of the documents' example, served byte for byte.
 pub const SEED_NOTEBOOK_ID: &str = "278e88d1-5b71-4766-8502-b3ba72e824d9";

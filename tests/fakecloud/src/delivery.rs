@@ -2,7 +2,7 @@
 //! Must not be known here: which calls a fault hits.
 
 use crate::answer::{Answer, Call};
-use crate::calls::Operation;
+use crate::calls::{Operation, Service};
 use crate::faults::FaultKind;
 use crate::state::State;
 use crate::{gateway, iam, modelarts, pai};
@@ -61,9 +61,9 @@ pub(crate) fn answer_instead(
             }
         }
         FaultKind::Internal500 => {
-            let code = match operation {
-                Some(Operation::PaiGetImage | Operation::PaiListImages) => "InternalError",
-                Some(Operation::IamToken | Operation::IamProjects) => "IAM.0006",
+            let code = match operation.map(Operation::service) {
+                Some(Service::Pai | Service::AlibabaSts) => "InternalError",
+                Some(Service::Iam | Service::HuaweiSts) => "IAM.0006",
                 _ => "ModelArts.5039",
             };
             cloud_error(state, call, operation, 500, code, "Internal error.")
@@ -104,15 +104,18 @@ fn cloud_error(
     code: &str,
     message: &str,
 ) -> Answer {
-    match operation {
-        Some(Operation::PaiGetImage | Operation::PaiListImages) => {
-            pai::error(state, call, status, code, message)
-        }
-        Some(Operation::IamToken | Operation::IamProjects) => {
-            iam::error(state, status, code, message)
-        }
+    match operation.map(Operation::service) {
+        Some(Service::Pai | Service::AlibabaSts) => pai::error(state, call, status, code, message),
         _ if code.starts_with("APIG") => gateway::error(call, status, code, message),
-        _ => modelarts::error(status, code, message),
+        Some(Service::Iam | Service::HuaweiSts) => iam::error(state, status, code, message),
+        // Metadata services answer in plain words.
+        Some(
+            Service::HuaweiMetadata
+            | Service::PodIdentity
+            | Service::EcsMetadata
+            | Service::CredentialsUri,
+        ) => Answer::new(status, "text/plain", message),
+        Some(Service::ModelArts) | None => modelarts::error(status, code, message),
     }
 }
 

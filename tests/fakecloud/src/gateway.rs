@@ -2,7 +2,9 @@
 //! Must not be known here: what the APIs behind the gateway answer.
 
 use crate::answer::{Answer, Call};
+use crate::options::Options;
 use crate::state::State;
+use crate::trust::Identity;
 use crate::verify::huawei;
 use serde_json::json;
 
@@ -12,6 +14,7 @@ const PREFIX: &str = "Incorrect IAM authentication information: ";
 pub(crate) struct Caller {
     /// The project of the credentials; none for a token that is not of a project.
     pub(crate) project_id: Option<String>,
+    pub(crate) identity: Identity,
 }
 
 /// An error in the gateway's shape.
@@ -31,6 +34,12 @@ pub(crate) fn no_such_api(call: &Call<'_>) -> Answer {
     )
 }
 
+/// How the log names the holder of a token.
+pub(crate) fn principal_of_token(text: &str) -> String {
+    let shown: String = text.chars().take(12).collect();
+    format!("token:{shown}")
+}
+
 /// Checks the token or, without one, the signature.
 pub(crate) fn authenticate(state: &mut State, call: &mut Call<'_>) -> Result<Caller, Answer> {
     let refuse = |call: &Call<'_>, reason: &str| {
@@ -44,10 +53,10 @@ pub(crate) fn authenticate(state: &mut State, call: &mut Call<'_>) -> Result<Cal
         if token.expires_at.is_some_and(|expiry| expiry <= call.now) {
             return Err(error(call, 401, "APIGW.0307", "The token must be updated."));
         }
-        let shown: String = text.chars().take(12).collect();
-        call.principal = Some(format!("token:{shown}"));
+        call.principal = Some(principal_of_token(text));
         return Ok(Caller {
             project_id: token.project_id.clone(),
+            identity: token.identity.clone(),
         });
     }
 
@@ -65,10 +74,21 @@ pub(crate) fn authenticate(state: &mut State, call: &mut Call<'_>) -> Result<Cal
     match verdict {
         Ok(accepted) => {
             state.key_succeeded(&accepted.access_key);
+            // The vendor's words for an ended security token are not on record.
+            if state.key_expired(&accepted.access_key, call.now) {
+                return Err(refuse(call, "verify security token fail, token expired"));
+            }
+            if !in_scope(&state.options, accepted.scope.as_ref()) {
+                return Err(refuse(
+                    call,
+                    "verify aksk signature fail, wrong region or service in Credential",
+                ));
+            }
             call.principal = Some(format!("ak:{}", accepted.access_key));
             let account = state.huawei.get(&accepted.access_key);
             Ok(Caller {
                 project_id: account.map(|account| account.project_id.clone()),
+                identity: state.key_identity(&accepted.access_key),
             })
         }
         Err(refusal) => {
@@ -78,4 +98,14 @@ pub(crate) fn authenticate(state: &mut State, call: &mut Call<'_>) -> Result<Cal
             Err(refuse(call, &refusal.to_string()))
         }
     }
+}
+
+/// Whether a derived key was derived for the region and the service that are asked for.
+fn in_scope(options: &Options, scope: Option<&huawei::Scope>) -> bool {
+    let fits = |wanted: &Option<String>, named: &str| {
+        wanted.as_deref().is_none_or(|wanted| wanted == named)
+    };
+    scope.is_none_or(|scope| {
+        fits(&options.v11_region, &scope.region) && fits(&options.v11_service, &scope.service)
+    })
 }

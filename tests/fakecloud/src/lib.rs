@@ -1,8 +1,12 @@
-//! Owns the simulated clouds as a whole: Huawei Cloud `ModelArts` and IAM, and Alibaba Cloud PAI, on one
-//! plain-http origin, with a typed API to change and watch them from a test. Must not be known here:
+//! Owns the simulated clouds as a whole: Huawei Cloud `ModelArts`, IAM, STS and metadata, and Alibaba
+//! Cloud PAI, STS and metadata, on one plain-http origin or several, with a typed API to change and
+//! watch them from a test. Must not be known here:
 //! the product. The clouds judge its requests by an implementation of their own.
 
+mod accounts;
 mod admin;
+mod alibaba_instance;
+mod alibaba_sts;
 mod answer;
 mod calls;
 mod connection;
@@ -10,30 +14,41 @@ pub mod defaults;
 mod delivery;
 mod faults;
 mod gateway;
+mod huawei_instance;
 mod iam;
+mod id_token;
 mod images;
 mod modelarts;
 mod options;
 mod pages;
 mod pai;
+mod route;
+mod seen;
 mod server;
 mod state;
+mod temporary;
+mod trust;
 pub mod verify;
 
-pub use calls::{Calls, LOG_LIMIT, LoggedRequest, Operation};
+pub use accounts::{AlibabaKey, HuaweiKey};
+pub use calls::{Calls, LOG_LIMIT, LoggedRequest, Operation, Service};
 pub use faults::{Fault, FaultKind};
+pub use id_token::IdToken;
 pub use images::ImageApi;
 pub use options::{
-    ArchCase, IamErrorShape, ListLie, ModelArtsNotFound, Options, PageBase, PageSizeField,
+    ArchCase, EcsMetadata, IamErrorShape, KeyEnvelope, KeyNames, ListLie, MetadataToken,
+    ModelArtsNotFound, Options, PageBase, PageSizeField,
 };
+pub use seen::{Place, SeenToken, TokenKind};
 pub use state::{AlibabaAccount, HuaweiAccount};
+pub use trust::{Agency, IdentityProvider, Role};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use server::{SharedState, lock};
-use state::{State, Token};
+use state::State;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 /// Running simulated clouds; dropping them stops them.
@@ -61,25 +76,43 @@ impl FakeCloud {
 
     /// Starts on a given address.
     pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
         let state = SharedState::default();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let service =
-            server::router(state.clone()).into_make_service_with_connect_info::<connection::Cut>();
-        tokio::spawn(async move {
-            let stopped = async {
-                let _ = stopped.await;
-            };
-            let _ = axum::serve(connection::Listener(listener), service)
-                .with_graceful_shutdown(stopped)
-                .await;
-        });
+        let (address, stop) = server::listen(state.clone(), address, BTreeSet::new()).await?;
         Ok(FakeCloud {
             state,
             address,
             _stop: stop,
         })
+    }
+
+    /// The same clouds at one more address, with all that they remember. Only these services are there;
+    /// none named means all. It stops when it is dropped, the first one may go on.
+    pub async fn also_at(
+        &self,
+        address: SocketAddr,
+        services: &[Service],
+    ) -> std::io::Result<Self> {
+        let state = self.state.clone();
+        let services = services.iter().copied().collect();
+        let (address, stop) = server::listen(state.clone(), address, services).await?;
+        Ok(FakeCloud {
+            state,
+            address,
+            _stop: stop,
+        })
+    }
+
+    /// The same clouds on a free port of the loopback interface, with only these services.
+    ///
+    /// # Panics
+    ///
+    /// If no port can be bound.
+    #[expect(clippy::expect_used, reason = "a test without its cloud can only end")]
+    pub async fn also_for(&self, services: &[Service]) -> Self {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.also_at(loopback, services)
+            .await
+            .expect("a free port on the loopback interface")
     }
 
     /// The origin of all clouds, without a slash at the end.
@@ -100,59 +133,6 @@ impl FakeCloud {
     /// The clouds' notion of now.
     pub fn now(&self) -> Timestamp {
         lock(&self.state).now()
-    }
-
-    /// Adds or replaces a Huawei Cloud access key.
-    pub fn add_huawei_account(&self, access_key: &str, account: HuaweiAccount) {
-        lock(&self.state)
-            .huawei
-            .insert(access_key.to_owned(), account);
-    }
-
-    /// Removes a Huawei Cloud access key; false if there was none.
-    pub fn remove_huawei_account(&self, access_key: &str) -> bool {
-        lock(&self.state).huawei.remove(access_key).is_some()
-    }
-
-    /// Adds or replaces an Alibaba Cloud access key.
-    pub fn add_alibaba_account(&self, access_key: &str, account: AlibabaAccount) {
-        lock(&self.state)
-            .alibaba
-            .insert(access_key.to_owned(), account);
-    }
-
-    /// Removes an Alibaba Cloud access key; false if there was none.
-    pub fn remove_alibaba_account(&self, access_key: &str) -> bool {
-        lock(&self.state).alibaba.remove(access_key).is_some()
-    }
-
-    /// Adds a Huawei Cloud token that does not expire; without a project it is a global one.
-    pub fn add_token(&self, token: &str, project_id: Option<&str>) {
-        let project_id = project_id.map(str::to_owned);
-        lock(&self.state).tokens.insert(
-            token.to_owned(),
-            Token {
-                project_id,
-                expires_at: None,
-            },
-        );
-    }
-
-    /// Removes a Huawei Cloud token, one that IAM gave out too; false if there was none.
-    pub fn revoke_token(&self, token: &str) -> bool {
-        lock(&self.state).tokens.remove(token).is_some()
-    }
-
-    /// Adds or renames a Huawei Cloud project.
-    pub fn add_project(&self, id: &str, name: &str) {
-        lock(&self.state)
-            .projects
-            .insert(id.to_owned(), name.to_owned());
-    }
-
-    /// Removes a Huawei Cloud project; false if there was none.
-    pub fn remove_project(&self, id: &str) -> bool {
-        lock(&self.state).projects.remove(id).is_some()
     }
 
     /// Stores a notebook image under its `id`, or under a new one; gives the id.
@@ -254,5 +234,21 @@ impl FakeCloud {
     /// The newest requests, oldest first; those of the admin API are not among them.
     pub fn log(&self) -> Vec<LoggedRequest> {
         lock(&self.state).log.all()
+    }
+
+    /// Every token that was sent, of the newest requests, oldest first.
+    pub fn seen_tokens(&self) -> Vec<SeenToken> {
+        lock(&self.state)
+            .log
+            .entries()
+            .flat_map(seen::tokens)
+            .collect()
+    }
+
+    /// The newest requests that held a text anywhere, as it is or percent-encoded.
+    pub fn sightings(&self, text: &str) -> Vec<LoggedRequest> {
+        let state = lock(&self.state);
+        let held = state.log.entries().filter(|entry| seen::holds(entry, text));
+        held.map(|entry| entry.request.clone()).collect()
     }
 }

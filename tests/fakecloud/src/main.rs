@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Simulated image clouds: Huawei Cloud `ModelArts` and IAM, Alibaba Cloud PAI.
+/// Simulated image clouds: Huawei Cloud `ModelArts`, IAM, STS and metadata, Alibaba Cloud PAI, STS and
+/// metadata.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {

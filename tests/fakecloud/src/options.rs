@@ -2,6 +2,7 @@
 //! wrong. Must not be known here: how an answer is made.
 
 use crate::calls::Operation;
+use crate::defaults;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -37,6 +38,32 @@ pub struct Options {
     pub page_size_field: PageSizeField,
     /// The shape of IAM's error bodies.
     pub iam_errors: IamErrorShape,
+    /// Life of every temporary key and of keys of the metadata services, whatever was asked for; null for as asked.
+    pub temporary_ttl_s: Option<i64>,
+    /// Member names of Huawei Cloud's temporary keys.
+    pub key_names: KeyNames,
+    /// What Huawei Cloud's temporary keys are wrapped in.
+    pub key_envelope: KeyEnvelope,
+    /// The region that `V11-HMAC-SHA256` must name; null for any.
+    pub v11_region: Option<String>,
+    /// The service that `V11-HMAC-SHA256` must name; null for any.
+    pub v11_service: Option<String>,
+    /// IAM's list of domains has the caller's; without it only `caller-identity` tells the account.
+    pub domains_listed: bool,
+    /// Tokens of Huawei Cloud's metadata service.
+    pub metadata_token: MetadataToken,
+    /// The instance has an agency; without one its metadata service refuses keys.
+    pub metadata_agency: bool,
+    /// Path of the pod identity endpoint.
+    pub pod_identity_path: String,
+    /// Tokens of Alibaba Cloud's ECS metadata service.
+    pub ecs_metadata: EcsMetadata,
+    /// The role of the ECS instance; empty for none.
+    pub ecs_role: String,
+    /// Path of the credentials URI.
+    pub credentials_uri_path: String,
+    /// Alibaba Cloud's STS takes an `OIDCToken` in the URL, where logs would keep it.
+    pub sts_token_in_query: bool,
     /// Status of PAI's answer for an image that does not exist.
     pub pai_not_found_status: u16,
     /// Code of PAI's answer for an image that does not exist.
@@ -68,6 +95,19 @@ impl Default for Options {
             current_base: PageBase::Zero,
             page_size_field: PageSizeField::Requested,
             iam_errors: IamErrorShape::Keystone,
+            temporary_ttl_s: None,
+            key_names: KeyNames::Vendor,
+            key_envelope: KeyEnvelope::Vendor,
+            v11_region: None,
+            v11_service: None,
+            domains_listed: true,
+            metadata_token: MetadataToken::Optional,
+            metadata_agency: true,
+            pod_identity_path: "/pod-identity/credentials".to_owned(),
+            ecs_metadata: EcsMetadata::Hardened,
+            ecs_role: defaults::ALIBABA_ROLE.to_owned(),
+            credentials_uri_path: "/credentials-uri".to_owned(),
+            sts_token_in_query: false,
             pai_not_found_status: 404,
             // The real code is not on record. AIWorkSpace's own codes are numeric text like this one.
             pai_not_found_code: "100800404".to_owned(),
@@ -142,4 +182,63 @@ pub enum IamErrorShape {
     Keystone,
     /// `{"error_code", "error_msg"}`.
     Code,
+}
+
+/// Member names of a temporary key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyNames {
+    /// As each service has them: `Snake` at STS, `Short` elsewhere.
+    Vendor,
+    /// `access`, `secret`, `securitytoken`, `expires_at`.
+    Short,
+    /// `accessKeyId`, `secretAccessKey`, `securityToken`, `expiration`.
+    Camel,
+    /// `access_key_id`, `secret_access_key`, `security_token`, `expiration`.
+    Snake,
+}
+
+/// What a temporary key is wrapped in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyEnvelope {
+    /// As each service has it: `Credentials` at STS, `Credential` elsewhere.
+    Vendor,
+    /// `{"credential": {…}}`.
+    Credential,
+    /// `{"credentials": {…}}`.
+    Credentials,
+    /// Nothing.
+    None,
+}
+
+/// Tokens of Huawei Cloud's metadata service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetadataToken {
+    /// No key without a token.
+    Required,
+    /// Tokens are given, and checked if sent.
+    Optional,
+    /// No token mode: 404.
+    #[serde(rename = "off-404")]
+    Off404,
+    /// No token mode: 405.
+    #[serde(rename = "off-405")]
+    Off405,
+    /// No token mode for now: 503.
+    #[serde(rename = "off-503")]
+    Off503,
+}
+
+/// Tokens of Alibaba Cloud's ECS metadata service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EcsMetadata {
+    /// No key without a token.
+    Hardened,
+    /// Tokens are given, and checked if sent.
+    V1Allowed,
+    /// No tokens: 404.
+    V1Only,
 }

@@ -126,6 +126,16 @@ fn authenticate(state: &mut State, call: &mut Call<'_>, target: &Target) -> Resu
             let (status, code, message) = refusal.answer();
             error(state, call, status, &code, &message)
         })?;
+    // The status of this code is not on record; what the common errors have is 400.
+    if state.key_expired(&accepted.access_key, call.now) {
+        return Err(error(
+            state,
+            call,
+            400,
+            "InvalidSecurityToken.Expired",
+            "Specified SecurityToken is expired.",
+        ));
+    }
     if !state.first_use_of_nonce(&accepted.access_key, &accepted.nonce, call.now) {
         return Err(error(
             state,

@@ -1,23 +1,30 @@
-//! Owns the way of a request from the socket to the cloud it is for, and back: routes, counting, the
+//! Owns the way of a request from the socket to the cloud it is for, and back: origins, counting, the
 //! log, faults. Must not be known here: what any cloud answers.
 
-use crate::answer::{Answer, Call};
-use crate::calls::{LoggedRequest, Operation};
-use crate::connection::Cut;
+use crate::answer::Call;
+use crate::calls::{Entry, LoggedRequest, Operation, Service};
+use crate::connection::{self, Cut};
 use crate::faults::FaultKind;
-use crate::images::ImageApi;
+use crate::route::Route;
 use crate::state::State;
-use crate::verify::{WireRequest, decode};
-use crate::{admin, delivery, gateway, iam, modelarts, pai};
+use crate::verify::WireRequest;
+use crate::{admin, delivery, gateway};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::Request;
 use axum::response::Response;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 /// The gateways take no larger body in a signed request.
 const BODY_LIMIT: usize = 12 * 1024 * 1024;
+
+/// The log remembers so much of a body.
+const KEPT_BODY: usize = 64 * 1024;
 
 /// The state as the server and its owner share it.
 pub(crate) type SharedState = Arc<Mutex<State>>;
@@ -27,87 +34,57 @@ pub(crate) fn lock(state: &SharedState) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a request goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Route {
-    ModelArts {
-        project: String,
-        target: modelarts::Target,
-    },
-    Iam(iam::Target),
-    Pai(pai::Target),
-    /// Nowhere at PAI.
-    NoPai,
-    /// Nowhere at Huawei Cloud.
-    NoHuawei,
+/// An address the clouds are reached at, and what is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) state: SharedState,
+    pub(crate) address: SocketAddr,
+    /// The services that are there; empty for all.
+    pub(crate) services: BTreeSet<Service>,
 }
 
-impl Route {
-    fn of(wire: &WireRequest<'_>) -> Self {
-        let decoded = |segment: &str| String::from_utf8_lossy(&decode(segment)).into_owned();
-        // The path is split before it is decoded: an encoded slash is part of an id here, whatever the
-        // gateway's canonical request makes of it.
-        let path = wire.path.strip_suffix('/').unwrap_or(wire.path);
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let notebook = |id: &str| modelarts::Target::Image(ImageApi::Notebook, decoded(id));
-        let server = |id: &str| modelarts::Target::Image(ImageApi::LiteServer, decoded(id));
-        let modelarts = |project: &str, target| Route::ModelArts {
-            project: decoded(project),
-            target,
+impl Origin {
+    fn has(&self, operation: Operation) -> bool {
+        self.services.is_empty() || self.services.contains(&operation.service())
+    }
+}
+
+/// Binds an address and serves the clouds there until the sender is dropped.
+pub(crate) async fn listen(
+    state: SharedState,
+    address: SocketAddr,
+    services: BTreeSet<Service>,
+) -> std::io::Result<(SocketAddr, oneshot::Sender<()>)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let origin = Origin {
+        state,
+        address,
+        services,
+    };
+    let service = router(origin).into_make_service_with_connect_info::<Cut>();
+    tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
         };
-        match (wire.method, segments.as_slice()) {
-            ("GET", ["v1", project, "images"]) => modelarts(project, modelarts::Target::Images),
-            ("GET", ["v1", project, "images", "group"]) => {
-                modelarts(project, modelarts::Target::Groups)
-            }
-            ("GET", ["v1", project, "images", id]) => modelarts(project, notebook(id)),
-            ("GET", ["v1", project, "dev-servers", "images"]) => {
-                modelarts(project, modelarts::Target::ServerImages)
-            }
-            ("GET", ["v1", project, "dev-servers", "images", id]) => modelarts(project, server(id)),
-            ("POST", ["v3", "auth", "tokens"]) => Route::Iam(iam::Target::Token),
-            ("GET", ["v3", "projects"]) => Route::Iam(iam::Target::Projects),
-            ("GET", ["api", "v1", "images"]) => Route::Pai(pai::Target::Images),
-            ("GET", ["api", "v1", "images", id]) => Route::Pai(pai::Target::Image(decoded(id))),
-            (_, ["api", ..]) => Route::NoPai,
-            _ if wire.header("x-acs-action").is_some() => Route::NoPai,
-            _ => Route::NoHuawei,
-        }
-    }
-
-    fn operation(&self) -> Option<Operation> {
-        match self {
-            Route::ModelArts { target, .. } => Some(target.operation()),
-            Route::Iam(target) => Some(target.operation()),
-            Route::Pai(target) => Some(target.operation()),
-            Route::NoPai | Route::NoHuawei => None,
-        }
-    }
-
-    fn is_alibaba(&self) -> bool {
-        matches!(self, Route::Pai(_) | Route::NoPai)
-    }
-
-    fn answer(&self, state: &mut State, call: &mut Call<'_>) -> Answer {
-        match self {
-            Route::ModelArts { project, target } => modelarts::handle(state, call, project, target),
-            Route::Iam(target) => iam::handle(state, call, *target),
-            Route::Pai(target) => pai::handle(state, call, target),
-            Route::NoPai => pai::no_such_api(state, call),
-            Route::NoHuawei => gateway::no_such_api(call),
-        }
-    }
+        let _ = axum::serve(connection::Listener(listener), service)
+            .with_graceful_shutdown(stopped)
+            .await;
+    });
+    Ok((address, stop))
 }
 
-pub(crate) fn router(state: SharedState) -> Router {
-    Router::new().fallback(serve).with_state(state)
+fn router(origin: Origin) -> Router {
+    Router::new().fallback(serve).with_state(origin)
 }
 
 async fn serve(
-    Shared(state): Shared<SharedState>,
+    Shared(origin): Shared<Origin>,
     ConnectInfo(cut): ConnectInfo<Cut>,
     request: Request<Body>,
 ) -> Response {
+    let state = &origin.state;
     let (parts, body) = request.into_parts();
     let headers: Vec<(String, String)> = parts
         .headers
@@ -130,23 +107,28 @@ async fn serve(
         body: &body,
     };
     if let Some(path) = wire.path.strip_prefix("/_fake/") {
-        return delivery::deliver(admin::handle(&state, &wire, path), None);
+        return delivery::deliver(admin::handle(state, &wire, path), None);
     }
 
-    let route = Route::of(&wire);
-    let operation = route.operation();
-    let hit = {
-        let mut state = lock(&state);
+    let (route, operation, hit) = {
+        let mut state = lock(state);
+        let route = Route::of(&wire, &state.options);
+        let route = match route.operation() {
+            Some(operation) if !origin.has(operation) => route.nowhere(),
+            _ => route,
+        };
+        let operation = route.operation();
         if let Some(operation) = operation {
             state.calls.count(operation);
         }
-        state.faults.hit(operation)
+        let hit = state.faults.hit(operation);
+        (route, operation, hit)
     };
     if !hit.delay.is_zero() {
         tokio::time::sleep(hit.delay).await;
     }
 
-    let mut state = lock(&state);
+    let mut state = lock(state);
     let mut call = Call {
         wire: &wire,
         now: state.now(),
@@ -164,13 +146,7 @@ async fn serve(
         }
         None => route.answer(&mut state, &mut call),
     };
-    let answer = if route.is_alibaba() {
-        answer.with("x-acs-request-id", call.alibaba_request_id())
-    } else {
-        answer
-            .with("server", "api-gateway")
-            .with("x-request-id", call.huawei_request_id())
-    };
+    let answer = route.dress(answer, &call);
     let is_cut = match hit.kind {
         Some(FaultKind::ConnectionReset) => {
             cut.reset();
@@ -182,13 +158,23 @@ async fn serve(
         }
         _ => false,
     };
-    state.log.push(LoggedRequest {
+    let host = parts.uri.authority().map(ToString::to_string);
+    let host = host.or_else(|| wire.header("host").map(str::to_owned));
+    let request = LoggedRequest {
         method: wire.method.to_owned(),
+        origin: origin.address.to_string(),
+        host: host.unwrap_or_default(),
         path: wire.path.to_owned(),
         query: wire.query.to_owned(),
         operation,
         status: (!is_cut).then_some(answer.status),
         principal: call.principal,
+    };
+    let kept = wire.body.len().min(KEPT_BODY);
+    state.log.push(Entry {
+        request,
+        headers: wire.headers.to_vec(),
+        body: wire.body[..kept].to_vec(),
     });
     drop(state);
     delivery::deliver(answer, hit.kind.as_ref())

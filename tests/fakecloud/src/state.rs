@@ -6,6 +6,8 @@ use crate::defaults;
 use crate::faults::Faults;
 use crate::images::Images;
 use crate::options::Options;
+use crate::temporary::TemporaryKey;
+use crate::trust::{Identity, Trust};
 use crate::verify::{CLOCK_WINDOW_S, Secret};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,7 @@ pub(crate) struct Token {
     /// None for a token that is not of a project.
     pub(crate) project_id: Option<String>,
     pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) identity: Identity,
 }
 
 /// Failures in a row of an access key.
@@ -63,6 +66,15 @@ pub(crate) struct State {
     pub(crate) tokens: HashMap<String, Token>,
     /// Huawei Cloud projects: id and name.
     pub(crate) projects: BTreeMap<String, String>,
+    pub(crate) trust: Trust,
+    /// When temporary access keys of either cloud end.
+    pub(crate) key_expiries: HashMap<String, Timestamp>,
+    /// Who holds a temporary Huawei Cloud key.
+    pub(crate) key_identities: HashMap<String, Identity>,
+    /// The keys the metadata services gave last, by cloud.
+    pub(crate) instance_keys: HashMap<&'static str, TemporaryKey>,
+    /// Tokens of the metadata services and when they end.
+    pub(crate) metadata_tokens: HashMap<String, Timestamp>,
     pub(crate) images: Images,
     pub(crate) options: Options,
     pub(crate) faults: Faults,
@@ -87,6 +99,7 @@ impl Default for State {
         let token = Token {
             project_id: Some(defaults::PROJECT_ID.to_owned()),
             expires_at: None,
+            identity: Identity::default(),
         };
         State {
             huawei: HashMap::from([(defaults::HUAWEI_AK.to_owned(), huawei)]),
@@ -96,6 +109,11 @@ impl Default for State {
                 defaults::PROJECT_ID.to_owned(),
                 defaults::REGION.to_owned(),
             )]),
+            trust: Trust::default(),
+            key_expiries: HashMap::new(),
+            key_identities: HashMap::new(),
+            instance_keys: HashMap::new(),
+            metadata_tokens: HashMap::new(),
             images: Images::seeded(),
             options: Options::default(),
             faults: Faults::default(),
@@ -130,6 +148,28 @@ impl State {
             secret: account.secret.clone(),
             security_token: account.security_token.clone(),
         })
+    }
+
+    /// Whether a temporary key has ended.
+    pub(crate) fn key_expired(&self, key: &str, now: Timestamp) -> bool {
+        self.key_expiries
+            .get(key)
+            .is_some_and(|expiry| *expiry <= now)
+    }
+
+    /// Who holds a Huawei Cloud key: a permanent one belongs to the default user.
+    pub(crate) fn key_identity(&self, key: &str) -> Identity {
+        self.key_identities.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Adds a token that does not expire, of the default user.
+    pub(crate) fn add_token(&mut self, token: &str, project_id: Option<String>) {
+        let token_of_user = Token {
+            project_id,
+            expires_at: None,
+            identity: Identity::default(),
+        };
+        self.tokens.insert(token.to_owned(), token_of_user);
     }
 
     /// Remembers a nonce; false if the key has used it before.

@@ -236,9 +236,15 @@ fn canonical_request(
     .join("\n")
 }
 
-/// Sorted by key. Values are encoded, keys are not: neither official signer encodes them.
+/// Sorted by key. Values are encoded, keys are not: neither official signer encodes them. A plus sign
+/// on the wire is a space: the official Python SDK signs `%20` and sends `+`.
 fn canonical_query(request: &WireRequest<'_>) -> String {
-    let mut parameters = request.parameters();
+    let spaced = request.query.replace('+', "%20");
+    let mut parameters = WireRequest {
+        query: &spaced,
+        ..*request
+    }
+    .parameters();
     parameters.sort();
     let pairs: Vec<String> = parameters
         .iter()

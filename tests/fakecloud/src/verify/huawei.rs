@@ -17,6 +17,17 @@ const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 pub struct Accepted {
     /// The access key that signed.
     pub access_key: String,
+    /// What the key was derived for, with a derived key only.
+    pub scope: Option<Scope>,
+}
+
+/// What a derived key is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// Region; `globe` for global services.
+    pub region: String,
+    /// Service.
+    pub service: String,
 }
 
 /// Why a signature was refused. Displays as the gateway's message after
@@ -122,6 +133,7 @@ pub fn verify(
     }
     Ok(Accepted {
         access_key: claim.access_key.to_owned(),
+        scope: claim.scope(),
     })
 }
 
@@ -164,6 +176,14 @@ impl<'a> Claim<'a> {
             info,
             signed_headers,
             signature,
+        })
+    }
+
+    fn scope(&self) -> Option<Scope> {
+        let mut parts = self.info?.split('/').skip(1);
+        Some(Scope {
+            region: parts.next()?.to_owned(),
+            service: parts.next()?.to_owned(),
         })
     }
 

@@ -98,7 +98,7 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a UTC instant in one strict layout, in which `0` stands for a digit and the rest for itself.
-fn strict_instant(text: &str, layout: &str, format: &str) -> Option<jiff::Timestamp> {
+pub(crate) fn strict_instant(text: &str, layout: &str, format: &str) -> Option<jiff::Timestamp> {
     let fits = text.len() == layout.len()
         && text
             .bytes()

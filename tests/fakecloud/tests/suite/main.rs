@@ -9,10 +9,14 @@
 )]
 
 mod admin;
+mod alibaba_sts;
 mod binary;
 mod client;
 mod faults;
 mod iam;
+mod instances;
 mod modelarts;
+mod origins;
 mod pai;
 mod signatures;
+mod tokens;

@@ -212,3 +212,14 @@ async fn what_is_not_there_is_a_404_of_its_own_kind() {
         assert_eq!(ask.reply(&cloud).await.error(), not_found);
     }
 }
+
+#[tokio::test]
+async fn a_plus_sign_on_the_wire_is_a_space() {
+    let cloud = FakeCloud::start().await;
+    cloud.put_pai_image(json!({"ImageId": "image-spaced", "Name": "two words"}));
+    // The official Python SDK signs `%20` and sends `+`.
+    let mut ask = Ask::get("/api/v1/images?Name=two%20words").alibaba(&cloud, "ListImages");
+    ask.query = "Name=two+words".to_owned();
+    let reply = ask.reply(&cloud).await;
+    assert_eq!(reply.json()["TotalCount"], 1, "{}", reply.text());
+}

@@ -1,6 +1,7 @@
 //! Owns the tests of who is let in, at both clouds.
 
 use crate::client::Ask;
+use fakecloud::verify::{hmac_sha256, sha256_hex};
 use fakecloud::{AlibabaAccount, FakeCloud, HuaweiAccount, defaults};
 
 fn show() -> Ask {
@@ -227,4 +228,43 @@ async fn temporary_alibaba_keys_need_their_token() {
         (400, "InvalidSecurityToken.MismatchWithAccessKey".into())
     );
     assert!(cloud.remove_alibaba_account("STS.1"));
+}
+
+#[tokio::test]
+async fn a_derived_key_may_have_to_be_for_a_region_and_a_service() {
+    let cloud = FakeCloud::start().await;
+    let ask = |scope: &str| {
+        let date = cloud.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let info = format!("{}/{scope}", &date[..8]);
+        let (key, secret) = (defaults::HUAWEI_AK, defaults::HUAWEI_SK);
+        let extracted = hmac_sha256(key.as_bytes(), secret.as_bytes());
+        let derived = hex::encode(hmac_sha256(&extracted, format!("{info}\u{1}").as_bytes()));
+        let ask = Ask::project("images").header("X-Sdk-Date", &date);
+        let canonical = format!(
+            "GET\n{}/\n\nx-sdk-date:{date}\n\nx-sdk-date\n{}",
+            ask.path,
+            sha256_hex(b"")
+        );
+        let text = format!(
+            "V11-HMAC-SHA256\n{date}\n{info}\n{}",
+            sha256_hex(canonical.as_bytes())
+        );
+        let signature = hex::encode(hmac_sha256(derived.as_bytes(), text.as_bytes()));
+        ask.header(
+            "Authorization",
+            &format!(
+                "V11-HMAC-SHA256 Credential={key}/{info}, SignedHeaders=x-sdk-date, Signature={signature}"
+            ),
+        )
+    };
+    assert_eq!(ask("anywhere/anything").reply(&cloud).await.status, 200);
+    cloud.configure(|options| {
+        options.v11_region = Some(defaults::REGION.to_owned());
+        options.v11_service = Some("modelarts".to_owned());
+    });
+    assert_eq!(ask("cn-north-4/modelarts").reply(&cloud).await.status, 200);
+    for scope in ["cn-north-4/swr", "cn-south-1/modelarts"] {
+        let reply = ask(scope).reply(&cloud).await;
+        assert_eq!(reply.error(), (401, "APIGW.0301".into()), "{scope}");
+    }
 }
