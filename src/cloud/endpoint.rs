@@ -20,7 +20,7 @@ impl AllowedEndpoints {
     pub fn new<S: AsRef<str>>(origins: &[S], insecure_loopback: bool) -> Result<Self, String> {
         let checked = origins.iter().map(|origin| {
             let origin = origin.as_ref();
-            check(origin, insecure_loopback).map(|()| origin.to_owned())
+            check_origin("--allow-endpoint", origin, insecure_loopback).map(|()| origin.to_owned())
         });
         checked.collect::<Result<_, _>>().map(Self)
     }
@@ -50,9 +50,13 @@ impl AllowedEndpoints {
     }
 }
 
-/// An origin in the one spelling that a URL parser keeps.
-fn check(origin: &str, insecure_loopback: bool) -> Result<(), String> {
-    let wrong = |what: &str| Err(format!("--allow-endpoint {origin:?}: {what}"));
+/// An origin in the one spelling that a URL parser keeps; `flag` is who gave it.
+pub(super) fn check_origin(
+    flag: &str,
+    origin: &str,
+    insecure_loopback: bool,
+) -> Result<(), String> {
+    let wrong = |what: &str| Err(format!("{flag} {origin:?}: {what}"));
     let Ok(url) = origin.parse::<Url>() else {
         return wrong("not a URL");
     };

@@ -8,6 +8,7 @@
 pub mod credential;
 pub mod endpoint;
 pub mod gate;
+pub mod identity;
 pub mod modelarts;
 mod paging;
 pub mod pai;
@@ -18,6 +19,7 @@ mod transport;
 
 pub use credential::Credential;
 pub use endpoint::AllowedEndpoints;
+pub use modelarts::derived::DerivedSigning;
 pub use select::select;
 pub use transport::{LARGEST_BODY, LONGEST_PAUSE};
 
@@ -51,6 +53,7 @@ impl Default for Entropy {
 pub struct Clouds {
     http: reqwest::Client,
     entropy: Entropy,
+    derived: DerivedSigning,
 }
 
 impl fmt::Debug for Clouds {
@@ -76,7 +79,19 @@ impl Clouds {
     pub fn with_entropy(extra_roots: &[u8], entropy: Entropy) -> Result<Self, String> {
         let http = transport::client(extra_roots)
             .map_err(|error| format!("no TLS client: {}", transport::cause(&error)))?;
-        Ok(Self { http, entropy })
+        let derived = DerivedSigning::Never;
+        Ok(Self {
+            http,
+            entropy,
+            derived,
+        })
+    }
+
+    /// Where `ModelArts` is signed to by `V11-HMAC-SHA256`; without this, nowhere.
+    #[must_use]
+    pub fn with_derived_signing(mut self, derived: DerivedSigning) -> Self {
+        self.derived = derived;
+        self
     }
 
     /// Asks about one image: by id with one get, by name through lists and [`select`]. `bound` is the
@@ -125,6 +140,7 @@ impl Clouds {
             (
                 Account::ModelArts {
                     endpoint,
+                    region,
                     project_id,
                     ..
                 },
@@ -133,6 +149,7 @@ impl Clouds {
                 let project = modelarts::Project {
                     clouds: self,
                     endpoint,
+                    region,
                     id: project_id,
                     credential,
                 };
@@ -171,7 +188,7 @@ impl Clouds {
     }
 
     async fn get(&self, request: &Request<'_>, now: Timestamp) -> Result<Answer, Failure> {
-        transport::get(&self.http, request, now).await
+        transport::send(&self.http, request, now).await
     }
 }
 

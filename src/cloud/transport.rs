@@ -8,7 +8,7 @@
 use super::refusal::{cut, request_id};
 use crate::facts::{Failure, FailureKind};
 use jiff::Timestamp;
-use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::time::Duration;
@@ -18,12 +18,23 @@ use url::Url;
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 /// Bound on the pause that a platform can ask for.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Bound on an answer's headers, in bytes.
+const LARGEST_HEADERS: u32 = 128 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bound on a cause as the operating system or TLS words it, in characters.
 const LONGEST_CAUSE: usize = 160;
 
+/// What is done to a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Post,
+    Put,
+}
+
 /// A request that is ready to go. Has no `Debug`: its headers are a proof of identity.
 pub(super) struct Request<'a> {
+    pub(super) method: Method,
     /// Origin of the account.
     pub(super) origin: &'a str,
     /// Path as signed.
@@ -32,6 +43,30 @@ pub(super) struct Request<'a> {
     pub(super) query: &'a str,
     /// All headers as signed. `Host` among them is what the origin must give.
     pub(super) headers: &'a [(String, SecretString)],
+    /// Empty for none.
+    pub(super) body: &'a [u8],
+    /// The origin is the operator's word and on this node, so plain HTTP may go to it.
+    pub(super) near: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A question to a platform.
+    pub(super) const fn get(
+        origin: &'a str,
+        path: &'a str,
+        query: &'a str,
+        headers: &'a [(String, SecretString)],
+    ) -> Self {
+        Self {
+            method: Method::Get,
+            origin,
+            path,
+            query,
+            headers,
+            body: b"",
+            near: false,
+        }
+    }
 }
 
 /// An answer, whatever its status; redirects never get here. Has no `Debug`: errors echo requests.
@@ -41,6 +76,10 @@ pub(super) struct Answer {
     pub(super) request_id: Option<String>,
     /// The pause that the platform asks for, more than none and at most [`LONGEST_PAUSE`].
     pub(super) retry_after: Option<Duration>,
+    /// The token that IAM gives in a header.
+    pub(super) subject_token: Option<SecretString>,
+    /// The other side's time.
+    pub(super) date: Option<Timestamp>,
     pub(super) body: Vec<u8>,
 }
 
@@ -51,7 +90,19 @@ pub(super) struct Answer {
 /// # Errors
 /// The certificates cannot be read, or the system has none.
 pub(super) fn client(extra_roots: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
+    builder(extra_roots)?.build()
+}
+
+/// The client for what runs on this node: a proxy must not see such requests and could not reach it.
+///
+/// # Errors
+/// As [`client`].
+pub(super) fn near_client(extra_roots: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
+    builder(extra_roots)?.no_proxy().build()
+}
+
+fn builder(extra_roots: &[u8]) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+    let builder = reqwest::Client::builder()
         .tls_backend_rustls()
         .tls_certs_merge(reqwest::Certificate::from_pem_bundle(extra_roots)?)
         .redirect(reqwest::redirect::Policy::none())
@@ -59,8 +110,10 @@ pub(super) fn client(extra_roots: &[u8]) -> Result<reqwest::Client, reqwest::Err
         .retry(reqwest::retry::never())
         .referer(false)
         .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("imageref/", env!("CARGO_PKG_VERSION")))
-        .build()
+        // IAM's tokens come in a header and have several kilobytes.
+        .http2_max_header_list_size(LARGEST_HEADERS)
+        .user_agent(concat!("imageref/", env!("CARGO_PKG_VERSION")));
+    Ok(builder)
 }
 
 /// The host of an origin as a signature holds it: with the port if that is not the scheme's own.
@@ -68,9 +121,9 @@ pub(super) fn host(origin: &str) -> &str {
     origin.split_once("://").map_or(origin, |(_, host)| host)
 }
 
-/// Sends a GET and reads the answer. The caller bounds the time; `now` turns a date in `Retry-After`
+/// Sends a request and reads the answer. The caller bounds the time; `now` turns a date in `Retry-After`
 /// into a pause.
-pub(super) async fn get(
+pub(super) async fn send(
     client: &reqwest::Client,
     request: &Request<'_>,
     now: Timestamp,
@@ -92,7 +145,16 @@ pub(super) async fn get(
         value.set_sensitive(true);
         headers.append(name, value);
     }
-    let sent = client.get(url).headers(headers).send().await;
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+    };
+    let mut call = client.request(method, url).headers(headers);
+    if !request.body.is_empty() {
+        call = call.body(request.body.to_vec());
+    }
+    let sent = call.send().await;
     let mut response = sent.map_err(|error| unreachable(host, &error))?;
     let status = response.status();
     let answer = Answer {
@@ -101,6 +163,8 @@ pub(super) async fn get(
             .or_else(|| header(response.headers(), "x-acs-request-id"))
             .and_then(request_id),
         retry_after: pause(response.headers(), now),
+        subject_token: header(response.headers(), "x-subject-token").map(SecretString::from),
+        date: header(response.headers(), DATE.as_str()).and_then(date),
         body: Vec::new(),
     };
     let failure = |kind, message: String| Failure {
@@ -147,14 +211,15 @@ fn url(request: &Request<'_>) -> Result<Url, Failure> {
     let url: Url = format!("{origin}{path}{mark}{query}")
         .parse()
         .map_err(|_| unsendable("the endpoint"))?;
-    let loopback = url.host_str().is_some_and(is_loopback);
+    let plain = |host| is_loopback(host) || (request.near && is_near(host));
+    let plain = url.host_str().is_some_and(plain);
     let same = url.path() == path
         && url.query().unwrap_or_default() == query
         && url.origin().ascii_serialization() == origin
         && url.username().is_empty()
         && url.password().is_none()
         && url.fragment().is_none()
-        && (url.scheme() == "https" || (url.scheme() == "http" && loopback));
+        && (url.scheme() == "https" || (url.scheme() == "http" && plain));
     if same {
         Ok(url)
     } else {
@@ -168,6 +233,12 @@ pub(super) fn is_loopback(host: &str) -> bool {
         || host
             .parse()
             .is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback())
+}
+
+/// Whether a host is on this node or its link, where the clouds have their metadata services.
+pub(super) fn is_near(host: &str) -> bool {
+    let own = |ip: std::net::Ipv4Addr| ip.is_link_local() || ip.octets() == [100, 100, 100, 200];
+    is_loopback(host) || host.parse().is_ok_and(own)
 }
 
 fn unsendable(part: &str) -> Failure {
@@ -209,6 +280,10 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+fn date(text: &str) -> Option<Timestamp> {
+    Some(jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp())
+}
+
 /// `x-acs-retry-after` in milliseconds, else `Retry-After` in seconds or as a date. What cannot be
 /// read, and a pause that is over, is no hint.
 fn pause(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -218,10 +293,9 @@ fn pause(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         .map(Duration::from_millis);
     let standard = || {
         let text = header(headers, RETRY_AFTER.as_str())?;
-        whole(text).map(Duration::from_secs).or_else(|| {
-            let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-            date.duration_since(now).try_into().ok()
-        })
+        whole(text)
+            .map(Duration::from_secs)
+            .or_else(|| date(text)?.duration_since(now).try_into().ok())
     };
     acs.or_else(standard)
         .filter(|pause| !pause.is_zero())
@@ -229,121 +303,4 @@ fn pause(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn sendable(origin: &str, path: &str, query: &str) -> bool {
-        url(&Request {
-            origin,
-            path,
-            query,
-            headers: &[],
-        })
-        .is_ok()
-    }
-
-    #[test]
-    fn only_what_parsing_leaves_alone_is_sent() {
-        let origin = "https://h.example";
-        assert!(sendable(origin, "/v1/p/images", "a=b%20c&d="));
-        assert!(sendable("https://h.example:8443", "/", ""));
-        assert!(sendable(
-            "http://127.0.0.1:80080".trim_end_matches('0'),
-            "/",
-            ""
-        ));
-        for path in [
-            "",
-            "/a/../b",
-            "/./a",
-            "/a b",
-            "/é",
-            "/a?b=c",
-            "/a#b",
-            "\\a",
-            "/a\\b",
-            "/a\tb",
-            "/%2e%2e/a",
-            "@evil.example/",
-            ".evil.example/",
-        ] {
-            assert!(!sendable(origin, path, "q=1"), "{path}");
-        }
-        for query in ["a=b c", "a#b", "a=é", "a=\"", "a=\n"] {
-            assert!(!sendable(origin, "/a", query), "{query}");
-        }
-        for origin in [
-            "https://h.example/",
-            "https://H.example",
-            "https://u@h.example",
-            "https://u:p@h.example",
-            "https://h.example:443",
-            "http://h.example",
-            "http://169.254.169.254",
-            "ftp://127.0.0.1",
-            "https://",
-            "h.example",
-            "https://h.example?a",
-            "https://h.example#a",
-            "file://",
-        ] {
-            assert!(!sendable(origin, "/a", ""), "{origin}");
-        }
-    }
-
-    #[test]
-    fn a_pause_is_read_in_its_unit_and_bounded() {
-        let now: Timestamp = "1994-11-06T08:49:00Z".parse().unwrap();
-        let read = |pairs: &[(&'static str, &str)]| {
-            let headers = pairs
-                .iter()
-                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
-            pause(&headers.collect(), now).map(|pause| pause.as_millis())
-        };
-        assert_eq!(read(&[("retry-after", "7")]), Some(7_000));
-        assert_eq!(
-            read(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
-            Some(37_000)
-        );
-        assert_eq!(read(&[("x-acs-retry-after", "1500")]), Some(1_500));
-        assert_eq!(
-            read(&[("retry-after", "7"), ("x-acs-retry-after", "1500")]),
-            Some(1_500)
-        );
-        assert_eq!(
-            read(&[("retry-after", "7"), ("x-acs-retry-after", "soon")]),
-            Some(7_000)
-        );
-        for long in ["3601", "99999999999999", "Sat, 06 Nov 2094 08:49:37 GMT"] {
-            assert_eq!(read(&[("retry-after", long)]), Some(3_600_000), "{long}");
-        }
-        for odd in [
-            "0",
-            "-1",
-            "1.5",
-            "",
-            "soon",
-            "Sat, 05 Nov 1994 08:49:37 GMT",
-            "99999999999999999999999",
-        ] {
-            assert_eq!(read(&[("retry-after", odd)]), None, "{odd}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_header_gives_a_bounded_pause_or_none(text in "[ -~]{0,40}|[0-9]{1,25}") {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
-            let pause = pause(&headers, Timestamp::UNIX_EPOCH);
-            prop_assert!(pause.is_none_or(|pause| !pause.is_zero() && pause <= LONGEST_PAUSE));
-        }
-
-        #[test]
-        fn no_path_leaves_its_origin(path in "[/a@.:%#?\\\\ -~]{0,20}") {
-            if let Ok(url) = url(&Request { origin: "https://h.example", path: &path, query: "", headers: &[] }) {
-                prop_assert_eq!(url.as_str(), format!("https://h.example{path}"));
-            }
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! Owns the headers of its requests and how they are signed in. Must not know Kubernetes. The
 //! invariant that would break first: a request names the project of the account in path and header.
 
+pub mod derived;
 pub mod endpoint;
 pub mod error;
 pub(super) mod lite_server;
@@ -17,11 +18,14 @@ use secrecy::SecretString;
 
 /// Entries asked for with one page: the documented default. No upper bound is documented.
 const PAGE: u64 = 200;
+/// The service's name in derived keys.
+const SERVICE: &str = "modelarts";
 
 /// One project, as one credential sees it.
 pub(super) struct Project<'a> {
     pub(super) clouds: &'a Clouds,
     pub(super) endpoint: &'a str,
+    pub(super) region: &'a str,
     pub(super) id: &'a str,
     pub(super) credential: &'a Credential,
 }
@@ -37,12 +41,7 @@ impl Project<'_> {
             .collect();
         let now = (self.clouds.entropy.clock)();
         let (query, headers) = self.sign(&path, &query, now)?;
-        let request = Request {
-            origin: self.endpoint,
-            path: &path,
-            query: &query,
-            headers: &headers,
-        };
+        let request = Request::get(self.endpoint, &path, &query, &headers);
         let answer = self.clouds.get(&request, now).await?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
@@ -75,9 +74,10 @@ impl Project<'_> {
                 secret_key,
                 security_token,
             } => {
+                let host = transport::host(self.endpoint);
                 let request = sign::Request {
                     method: "GET",
-                    host: transport::host(self.endpoint),
+                    host,
                     path,
                     query,
                     headers: &plain,
@@ -89,7 +89,8 @@ impl Project<'_> {
                     security_token: security_token.clone(),
                     scope: Some(sign::Scope::Project(self.id.into())),
                 };
-                let signed = sign::sign(&request, &credential, &sign::Scheme::SdkHmacSha256, now)
+                let scheme = self.clouds.derived.scheme(host, self.region, SERVICE);
+                let signed = sign::sign(&request, &credential, &scheme, now)
                     .map_err(|error| unsignable(&error.to_string()))?;
                 Ok((signed.query, signed.headers))
             }
@@ -118,7 +119,7 @@ fn unsignable(why: &str) -> Failure {
 }
 
 /// The query of a request that carries a token and so is not signed.
-fn encoded(query: &[(String, String)]) -> String {
+pub(super) fn encoded(query: &[(String, String)]) -> String {
     let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
     let pairs = query
         .iter()

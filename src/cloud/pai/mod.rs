@@ -64,12 +64,7 @@ impl Region<'_> {
         let rule = sign::HeaderRule::Documented;
         let signed = sign::sign(&request, &credential, action, now, &nonce, rule)
             .map_err(|error| unsignable(&error.to_string()))?;
-        let request = Request {
-            origin: self.endpoint,
-            path,
-            query: &signed.query,
-            headers: &signed.headers,
-        };
+        let request = Request::get(self.endpoint, path, &signed.query, &signed.headers);
         let answer = self.clouds.get(&request, now).await?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);
