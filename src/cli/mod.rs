@@ -4,6 +4,7 @@
 //! images. The invariant that would break first: what is meant for a pipe goes to standard output,
 //! everything else to standard error.
 
+mod cluster;
 mod controller;
 mod crd;
 
