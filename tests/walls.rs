@@ -85,6 +85,7 @@ fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
         "cloud/pai/error.rs",
         "cloud/modelarts/endpoint.rs",
         "cloud/pai/endpoint.rs",
+        "cloud/address.rs",
         "cloud/provider.rs",
         "cloud/select.rs",
         "registry/swr_login.rs",

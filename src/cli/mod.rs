@@ -8,7 +8,7 @@ mod cluster;
 mod controller;
 mod crd;
 
-use crate::cloud::{AllowedEndpoints, Clouds};
+use crate::cloud::{AllowedEndpoints, Clouds, Network, Proxies};
 use crate::telemetry;
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Parser, Subcommand};
@@ -45,7 +45,7 @@ struct EndpointArguments {
         value_delimiter = ','
     )]
     allow_endpoint: Vec<String>,
-    /// For tests: let --allow-endpoint name http:// origins on this machine
+    /// For tests: let what --allow-endpoint names be on this machine, over plain http:// too
     #[arg(long, env = "IMAGEREF_INSECURE_LOOPBACK")]
     insecure_loopback: bool,
     /// Certificates to trust next to the system's, in PEM
@@ -59,13 +59,19 @@ impl EndpointArguments {
     }
 
     fn clouds(&self) -> Result<Clouds> {
-        let roots = match &self.ca_file {
+        let extra_roots = match &self.ca_file {
             Some(path) => {
                 std::fs::read(path).with_context(|| format!("reading {}", path.display()))?
             }
             None => Vec::new(),
         };
-        Clouds::new(&roots).map_err(|e| anyhow!(e))
+        let network = Network {
+            extra_roots,
+            allowed: self.allowed()?,
+            proxies: Proxies::from_env().map_err(|e| anyhow!(e))?,
+            ..Network::default()
+        };
+        Clouds::new(network).map_err(|e| anyhow!(e))
     }
 }
 

@@ -1,10 +1,12 @@
 //! The wire: one request as it was signed, one answer within bounds.
 //!
-//! Owns the HTTP client and every bound on an answer except its time, which belongs to a whole look.
+//! Owns a request's form and every bound on an answer except its time, which belongs to a whole look.
 //! Must not know any platform, and sends no second request: not after a redirect, not after a
 //! failure. The invariant that would break first: **what is sent is what was signed**, to the
 //! origin of the account and nowhere else.
 
+use super::guard::Refused;
+use super::network::{CONNECT_TIMEOUT, Routes};
 use super::refusal::{cut, request_id};
 use crate::facts::{Failure, FailureKind};
 use jiff::Timestamp;
@@ -18,7 +20,6 @@ use url::Url;
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 /// Bound on the pause that a platform can ask for.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bound on a cause as the operating system or TLS words it, in characters.
 const LONGEST_CAUSE: usize = 160;
 
@@ -44,25 +45,6 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// The client for all platforms and accounts. Connections carry no identity: every request is
-/// signed by itself, and there are no cookies. `extra_roots` are certificates in PEM that are
-/// trusted next to the system's; proxies come from the operator's environment.
-///
-/// # Errors
-/// The certificates cannot be read, or the system has none.
-pub(super) fn client(extra_roots: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .tls_backend_rustls()
-        .tls_certs_merge(reqwest::Certificate::from_pem_bundle(extra_roots)?)
-        .redirect(reqwest::redirect::Policy::none())
-        // By default a request that a server has not begun is sent again. The planner decides that.
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("imageref/", env!("CARGO_PKG_VERSION")))
-        .build()
-}
-
 /// The host of an origin as a signature holds it: with the port if that is not the scheme's own.
 pub(super) fn host(origin: &str) -> &str {
     origin.split_once("://").map_or(origin, |(_, host)| host)
@@ -71,12 +53,15 @@ pub(super) fn host(origin: &str) -> &str {
 /// Sends a GET and reads the answer. The caller bounds the time; `now` turns a date in `Retry-After`
 /// into a pause.
 pub(super) async fn get(
-    client: &reqwest::Client,
+    routes: &Routes,
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Answer, Failure> {
     let host = host(request.origin);
     let url = url(request)?;
+    let route = routes
+        .to(request.origin, &url)
+        .map_err(|refused| refusal(host, &refused))?;
     let mut headers = HeaderMap::new();
     for (name, value) in request.headers {
         let name: HeaderName = name.parse().map_err(|_| unsendable("a header's name"))?;
@@ -92,8 +77,8 @@ pub(super) async fn get(
         value.set_sensitive(true);
         headers.append(name, value);
     }
-    let sent = client.get(url).headers(headers).send().await;
-    let mut response = sent.map_err(|error| unreachable(host, &error))?;
+    let sent = route.client.get(url).headers(headers).send().await;
+    let mut response = sent.map_err(|error| unreachable(host, route.is_proxied, &error))?;
     let status = response.status();
     let answer = Answer {
         status: status.as_u16(),
@@ -177,16 +162,39 @@ fn unsendable(part: &str) -> Failure {
     )
 }
 
-fn unreachable(host: &str, error: &reqwest::Error) -> Failure {
+/// A host that is not connected to. Passing, like a host that is away: names and proxies are mended
+/// outside of the cluster.
+fn refusal(host: &str, refused: &Refused) -> Failure {
+    let message = format!("{host} is not connected to: {refused}");
+    Failure::new(FailureKind::Unreachable, message)
+}
+
+fn unreachable(host: &str, is_proxied: bool, error: &reqwest::Error) -> Failure {
+    let mut causes = std::iter::successors(error.source(), |error| (*error).source());
+    if let Some(refused) = causes.find_map(<dyn Error>::downcast_ref) {
+        return refusal(host, refused);
+    }
+    let through = if is_proxied {
+        " through the operator's proxy"
+    } else {
+        ""
+    };
     let what = if error.is_timeout() {
         format!(
-            "{host} cannot be reached: no connection within {} s",
+            "{host} cannot be reached{through}: no connection within {} s",
             CONNECT_TIMEOUT.as_secs()
         )
     } else if error.is_connect() {
-        format!("{host} cannot be reached: {}", cause(error))
+        let cause = cause(error);
+        // The one of these that the operator's owner can mend.
+        let hint = if cause.ends_with("UnknownIssuer") {
+            ", signed by nobody who is trusted here: --ca-file adds an authority"
+        } else {
+            ""
+        };
+        format!("{host} cannot be reached{through}: {cause}{hint}")
     } else {
-        format!("the connection to {host} broke: {}", cause(error))
+        format!("the connection to {host}{through} broke: {}", cause(error))
     };
     Failure::new(FailureKind::Unreachable, what)
 }
