@@ -10,6 +10,8 @@ mod controller;
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod on_cluster;
