@@ -9,6 +9,9 @@ use crate::process::own_scene;
 use fakecloud::defaults;
 use std::process::Command;
 
+/// Arguments, variables, and words of the refusal.
+type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 fn start(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_imageref"))
         .arg("controller")
@@ -27,7 +30,6 @@ fn a_network_that_cannot_be_meant_is_refused_at_the_start() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("empty.pem"), "nothing here\n").unwrap();
     let (empty, absent) = (path("empty.pem"), path("absent.pem"));
-    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
     let rows: [Row<'_>; 9] = [
         (
             &["--allow-endpoint", "https://169.254.169.254"],
