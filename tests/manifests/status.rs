@@ -13,7 +13,8 @@ fn get(cluster: &Cluster, namespace: &str, name: &str) -> Value {
     serde_json::from_str(&cluster.kubectl(&args).unwrap()).unwrap()
 }
 
-fn create(cluster: &Cluster, namespace: &str, name: &str) {
+/// Creates an ImageRef; returns it as the API server answered, before any operator saw it.
+fn create(cluster: &Cluster, namespace: &str, name: &str) -> Value {
     let object = json!({
         "apiVersion": "imageref.dev/v1alpha1",
         "kind": "ImageRef",
@@ -21,10 +22,11 @@ fn create(cluster: &Cluster, namespace: &str, name: &str) {
         "spec": {"source": {"notebook": {"name": "pytorch"}}},
         "status": {"arch": "amd64"},
     });
-    let args = ["create", "-n", namespace, "-f", "-"];
-    cluster
+    let args = ["create", "-n", namespace, "-o", "json", "-f", "-"];
+    let created = cluster
         .kubectl_with_stdin(&args, &object.to_string())
         .unwrap();
+    serde_json::from_str(&created).unwrap()
 }
 
 #[test]
@@ -33,8 +35,7 @@ fn a_new_image_ref_says_that_it_has_not_been_seen_and_nothing_else() {
         return;
     };
     let namespace = on_cluster::namespace("status");
-    create(cluster, &namespace, "new");
-    let status = &get(cluster, &namespace, "new")["status"];
+    let status = &create(cluster, &namespace, "new")["status"];
     assert_eq!(*status, json!({"observedGeneration": -1}));
 }
 
