@@ -14,7 +14,7 @@ mod secrets;
 
 use fakecloud::{FakeCloud, defaults};
 use imageref::api::ProviderKind;
-use imageref::cloud::{Clouds, Credential};
+use imageref::cloud::{AllowedEndpoints, Clouds, Credential, Network};
 use imageref::facts::{Facts, Failure, FailureKind};
 use imageref::plan::target::{Account, ProviderId, Query, Target};
 use std::time::Duration;
@@ -29,10 +29,9 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        Self {
-            fake: FakeCloud::start().await,
-            clouds: Clouds::new(b"").unwrap(),
-        }
+        let fake = FakeCloud::start().await;
+        let clouds = Clouds::new(network(&fake.url())).unwrap();
+        Self { fake, clouds }
     }
 
     async fn look(&self, query: Query) -> Result<Facts, Failure> {
@@ -61,7 +60,15 @@ impl Bench {
     }
 }
 
-fn huawei(secret: &str) -> Credential {
+/// An operator's network on which one origin of this machine is allowed, for tests.
+pub(crate) fn network(origin: &str) -> Network {
+    Network {
+        allowed: AllowedEndpoints::new(&[origin], true).unwrap(),
+        ..Network::default()
+    }
+}
+
+pub(crate) fn huawei(secret: &str) -> Credential {
     Credential::HuaweiKeys {
         access_key: defaults::HUAWEI_AK.into(),
         secret_key: secret.into(),
@@ -69,7 +76,7 @@ fn huawei(secret: &str) -> Credential {
     }
 }
 
-fn alibaba(secret: &str) -> Credential {
+pub(crate) fn alibaba(secret: &str) -> Credential {
     Credential::AlibabaKeys {
         access_key: defaults::ALIBABA_AK.into(),
         secret_key: secret.into(),
@@ -77,7 +84,7 @@ fn alibaba(secret: &str) -> Credential {
     }
 }
 
-fn target(endpoint: &str, query: Query) -> Target {
+pub(crate) fn target(endpoint: &str, query: Query) -> Target {
     let account = match query {
         Query::PaiId(_) | Query::PaiName { .. } => Account::Pai {
             endpoint: endpoint.into(),
@@ -107,7 +114,7 @@ fn notebook(id: &str) -> Query {
     Query::NotebookId(id.into())
 }
 
-fn notebook_named(name: &str) -> Query {
+pub(crate) fn notebook_named(name: &str) -> Query {
     notebook_narrowed(name, None, None, None)
 }
 
@@ -141,7 +148,7 @@ fn pai_named(name: &str, workspace_id: Option<&str>) -> Query {
 }
 
 /// One question by id for each API.
-fn by_id() -> [Query; 3] {
+pub(crate) fn by_id() -> [Query; 3] {
     [
         notebook(defaults::SEED_NOTEBOOK_ID),
         Query::LiteServerId(defaults::SEED_LITE_SERVER_ID.into()),

@@ -50,7 +50,8 @@ impl Bench {
         let mut endpoints = endpoints(&fake.url());
         change(&mut endpoints);
         endpoints.check(true).unwrap();
-        let exchanger = Arc::new(Exchanger::new(b"", endpoints).unwrap());
+        let exchanger =
+            Arc::new(Exchanger::new(super::cloud::network(&fake.url()), endpoints).unwrap());
         let folder = tempfile::tempdir().unwrap();
         Self {
             fake,

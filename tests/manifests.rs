@@ -9,6 +9,6 @@ mod coverage;
 mod for_people;
 mod generated;
 mod refused;
-mod rows;
+pub(crate) mod rows;
 mod schema;
 mod status;

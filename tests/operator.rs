@@ -27,6 +27,20 @@ pub(crate) fn runtime() -> &'static Runtime {
 
 /// Starts the operator beside a cluster that has the CRDs, as its `ServiceAccount`.
 pub(crate) fn start(cluster: &Cluster, clouds: &[String], name: &'static str) -> Server {
+    let mut args = vec!["--insecure-loopback".to_owned()];
+    for url in clouds {
+        args.extend(["--allow-endpoint".to_owned(), url.clone()]);
+    }
+    start_with(cluster, name, args, Vec::new())
+}
+
+/// As [`start`], with these arguments and variables and no others.
+pub(crate) fn start_with(
+    cluster: &Cluster,
+    name: &'static str,
+    mut args: Vec<String>,
+    mut env: Vec<(String, String)>,
+) -> Server {
     cluster
         .kubectl_with_stdin(&["apply", "-f", "-"], include_str!("../deploy/rbac.yaml"))
         .unwrap();
@@ -34,18 +48,16 @@ pub(crate) fn start(cluster: &Cluster, clouds: &[String], name: &'static str) ->
         .service_account_token("imageref-system", "imageref")
         .unwrap();
     let kubeconfig = cluster.kubeconfig_with_token(&token).unwrap();
-    let mut args = vec!["controller".to_owned(), "--insecure-loopback".to_owned()];
-    for url in clouds {
-        args.extend(["--allow-endpoint".to_owned(), url.clone()]);
-    }
+    args.insert(0, "controller".to_owned());
+    env.extend([
+        ("KUBECONFIG".into(), kubeconfig.display().to_string()),
+        ("IMAGEREF_LOG".into(), "info,imageref=debug".into()),
+    ]);
     Server::spawn(Spec {
         name,
         program: PathBuf::from(env!("CARGO_BIN_EXE_imageref")),
         args,
-        env: vec![
-            ("KUBECONFIG".into(), kubeconfig.display().to_string()),
-            ("IMAGEREF_LOG".into(), "info,imageref=debug".into()),
-        ],
+        env,
         folder: cluster.folder(),
         removes_folder: false,
     })

@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A cluster of the test's own, with the CRDs, and a cloud.
-fn own_scene(crds: bool) -> Option<Scene> {
+pub(crate) fn own_scene(crds: bool) -> Option<Scene> {
     if !cluster::require() {
         return None;
     }

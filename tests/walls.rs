@@ -91,6 +91,7 @@ fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
         "cloud/identity/renewal.rs",
         "cloud/identity/source.rs",
         "cloud/identity/state.rs",
+        "cloud/address.rs",
         "cloud/provider.rs",
         "cloud/select.rs",
         "registry/swr_login.rs",

@@ -40,9 +40,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     } = arguments;
     let clouds = endpoints.clouds()?;
     let allowed = endpoints.allowed()?;
-    let client = kube::Client::try_default()
-        .await
-        .context("finding the cluster: run inside one, or set KUBECONFIG")?;
+    let client = super::cluster::connect().await?;
     let instance = instance
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());

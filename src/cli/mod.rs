@@ -4,11 +4,12 @@
 //! images. The invariant that would break first: what is meant for a pipe goes to standard output,
 //! everything else to standard error.
 
+mod cluster;
 mod controller;
 mod crd;
 mod resolve;
 
-use crate::cloud::{AllowedEndpoints, Clouds};
+use crate::cloud::{AllowedEndpoints, Clouds, Network, Proxies};
 use crate::telemetry;
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Parser, Subcommand};
@@ -47,7 +48,7 @@ struct EndpointArguments {
         value_delimiter = ','
     )]
     allow_endpoint: Vec<String>,
-    /// For tests: let --allow-endpoint name http:// origins on this machine
+    /// For tests: let what --allow-endpoint names be on this machine, over plain http:// too
     #[arg(long, env = "IMAGEREF_INSECURE_LOOPBACK")]
     insecure_loopback: bool,
     /// Certificates to trust next to the system's, in PEM
@@ -61,13 +62,19 @@ impl EndpointArguments {
     }
 
     fn clouds(&self) -> Result<Clouds> {
-        let roots = match &self.ca_file {
+        let extra_roots = match &self.ca_file {
             Some(path) => {
                 std::fs::read(path).with_context(|| format!("reading {}", path.display()))?
             }
             None => Vec::new(),
         };
-        Clouds::new(&roots).map_err(|e| anyhow!(e))
+        let network = Network {
+            extra_roots,
+            allowed: self.allowed()?,
+            proxies: Proxies::from_env().map_err(|e| anyhow!(e))?,
+            ..Network::default()
+        };
+        Clouds::new(network).map_err(|e| anyhow!(e))
     }
 }
 

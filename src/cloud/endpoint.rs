@@ -4,25 +4,49 @@
 //! origin follows from a region: each platform says that. The invariant that would break first: an
 //! origin from a provider is compared as text with ones from us or the operator, never interpreted.
 
+use super::guard::{Rule, check_literal};
 use super::transport::is_loopback;
-use url::Url;
+use url::{Host, Url};
 
 /// Origins that the operator allows next to the vendors' own, for private endpoints and mirrors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AllowedEndpoints(Vec<String>);
+pub struct AllowedEndpoints {
+    origins: Vec<String>,
+    insecure_loopback: bool,
+}
 
 impl AllowedEndpoints {
     /// From the operator's flags, each an origin such as `https://modelarts.internal.example:8443`.
-    /// Plain HTTP is for tests: with `insecure_loopback`, and to this machine only.
+    /// With `insecure_loopback`, which is for tests, they may be on this machine, and use plain HTTP
+    /// there.
     ///
     /// # Errors
-    /// One sentence about the first that is no origin.
+    /// One sentence about the first that is no origin, or an address that nothing may be sent to.
     pub fn new<S: AsRef<str>>(origins: &[S], insecure_loopback: bool) -> Result<Self, String> {
         let checked = origins.iter().map(|origin| {
             let origin = origin.as_ref();
             check_origin("--allow-endpoint", origin, insecure_loopback).map(|()| origin.to_owned())
         });
-        checked.collect::<Result<_, _>>().map(Self)
+        Ok(Self {
+            origins: checked.collect::<Result<_, _>>()?,
+            insecure_loopback,
+        })
+    }
+
+    /// With further origins of the operator's, which were checked where they were given.
+    pub(super) fn and(mut self, origins: impl IntoIterator<Item = String>) -> Self {
+        self.origins.extend(origins);
+        self
+    }
+
+    /// Whether any origin may be on this machine.
+    pub(super) fn allows_loopback(&self) -> bool {
+        self.insecure_loopback && !self.origins.is_empty()
+    }
+
+    /// Whether this origin may be on this machine: a vendor's own may not, unless it is listed.
+    pub(super) fn is_loopback_for_tests(&self, origin: &str) -> bool {
+        self.insecure_loopback && self.origins.iter().any(|allowed| allowed == origin)
     }
 
     /// The origin to use: `given`, if the vendor's own or an allowed one, else the vendor's first.
@@ -37,7 +61,7 @@ impl AllowedEndpoints {
             (None, None) => Err(format!(
                 "region {region} has no endpoint that is known; set endpoint, and have the operator allow it with --allow-endpoint"
             )),
-            (Some(given), _) if self.0.iter().chain(own).any(|origin| origin == given) => {
+            (Some(given), _) if self.origins.iter().chain(own).any(|origin| origin == given) => {
                 Ok(given.to_owned())
             }
             (Some(_), Some(own)) => Err(format!(
@@ -66,6 +90,16 @@ pub(super) fn check_origin(
         "http" if insecure_loopback && is_loopback(host) => {}
         "http" => return wrong("must begin with https://"),
         _ => return wrong("not an origin such as https://modelarts.internal.example"),
+    }
+    let rule = if insecure_loopback {
+        Rule::NetworkOrLoopback
+    } else {
+        Rule::Network
+    };
+    if let Some(Host::Ipv4(ip)) = url.host()
+        && let Err(refused) = check_literal(ip.into(), rule)
+    {
+        return wrong(&refused.to_string());
     }
     let labels = host.split('.').all(|label| {
         !label.is_empty()

@@ -5,14 +5,18 @@
 //! break first: a request goes to the origin of the target's account, signed as it is sent, and no
 //! part of a credential comes back in a failure.
 
+pub mod address;
 pub mod credential;
 pub mod endpoint;
 pub mod gate;
+pub mod guard;
 pub mod identity;
 pub mod modelarts;
+pub mod network;
 mod paging;
 pub mod pai;
 pub mod provider;
+pub mod proxy;
 pub mod refusal;
 mod select;
 mod transport;
@@ -20,16 +24,19 @@ mod transport;
 pub use credential::Credential;
 pub use endpoint::AllowedEndpoints;
 pub use modelarts::derived::DerivedSigning;
+pub use network::Network;
+pub use proxy::Proxies;
 pub use select::select;
 pub use transport::{LARGEST_BODY, LONGEST_PAUSE};
 
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::target::{Account, Query, Target};
 use jiff::Timestamp;
+use network::Routes;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::time::Duration;
-use transport::{Answer, Request};
+use transport::{Answer, Request, Way};
 
 /// What signing needs and no request holds.
 pub struct Entropy {
@@ -51,7 +58,7 @@ impl Default for Entropy {
 
 /// The clients of all platforms. One for the process: connections are shared, identities are not.
 pub struct Clouds {
-    http: reqwest::Client,
+    routes: Routes,
     entropy: Entropy,
     derived: DerivedSigning,
 }
@@ -63,25 +70,23 @@ impl fmt::Debug for Clouds {
 }
 
 impl Clouds {
-    /// `extra_roots` are certificates in PEM to trust next to the system's, empty for none. Proxies
-    /// are read from the environment (`HTTPS_PROXY`, `NO_PROXY`).
+    /// Clients that reach the platforms as `network` says.
     ///
     /// # Errors
     /// One sentence: the certificates cannot be read, or the system has none.
-    pub fn new(extra_roots: &[u8]) -> Result<Self, String> {
-        Self::with_entropy(extra_roots, Entropy::default())
+    pub fn new(network: Network) -> Result<Self, String> {
+        Self::with_entropy(network, Entropy::default())
     }
 
     /// As [`Clouds::new`], with a clock and nonces of the caller's.
     ///
     /// # Errors
     /// As [`Clouds::new`].
-    pub fn with_entropy(extra_roots: &[u8], entropy: Entropy) -> Result<Self, String> {
-        let http = transport::client(extra_roots)
-            .map_err(|error| format!("no TLS client: {}", transport::cause(&error)))?;
+    pub fn with_entropy(network: Network, entropy: Entropy) -> Result<Self, String> {
+        let routes = Routes::new(network)?;
         let derived = DerivedSigning::Never;
         Ok(Self {
-            http,
+            routes,
             entropy,
             derived,
         })
@@ -188,7 +193,7 @@ impl Clouds {
     }
 
     async fn get(&self, request: &Request<'_>, now: Timestamp) -> Result<Answer, Failure> {
-        transport::send(&self.http, request, now).await
+        transport::send(Way::Far(&self.routes), request, now).await
     }
 }
 

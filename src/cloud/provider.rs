@@ -75,10 +75,14 @@ impl Provider {
             || pai.is_some_and(|p| p.endpoint.is_some())
     }
 
-    /// Namespace and name of its Secret. `operator` is the operator's own namespace.
+    /// Namespace and name of its Secret; `None` for a name that no object has: it would be a path
+    /// of the API server's. `operator` is the operator's own namespace.
     pub fn secret(&self, operator: &str) -> Option<(String, String)> {
         let (.., auth) = self.parts();
         let name = auth.secret_ref.as_ref()?.name.clone();
+        if !is_object_name(&name) {
+            return None;
+        }
         let namespace = match self {
             Self::Namespaced(p) => p.metadata.namespace.clone()?,
             Self::Cluster(_) => operator.to_owned(),
@@ -241,6 +245,12 @@ pub fn may_use(spec: &ImageRefSpec, namespace: &str, provider: &ProviderId) -> b
             Some(wanted) => *wanted == provider.to_ref(),
             None => provider.name == DEFAULT_PROVIDER,
         }
+}
+
+/// Whether a text can be the name of an object, by the characters that it has.
+fn is_object_name(name: &str) -> bool {
+    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    name.len() <= 253 && name.bytes().all(plain) && name.bytes().any(|b| b.is_ascii_alphanumeric())
 }
 
 /// Label selection as Kubernetes defines it. An operator that is not known selects nothing.

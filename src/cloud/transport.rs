@@ -1,10 +1,12 @@
 //! The wire: one request as it was signed, one answer within bounds.
 //!
-//! Owns the HTTP client and every bound on an answer except its time, which belongs to a whole look.
+//! Owns a request's form and every bound on an answer except its time, which belongs to a whole look.
 //! Must not know any platform, and sends no second request: not after a redirect, not after a
 //! failure. The invariant that would break first: **what is sent is what was signed**, to the
 //! origin of the account and nowhere else.
 
+use super::guard::Refused;
+use super::network::{CONNECT_TIMEOUT, Routes};
 use super::refusal::{cut, request_id};
 use crate::facts::{Failure, FailureKind};
 use jiff::Timestamp;
@@ -18,9 +20,6 @@ use url::Url;
 pub const LARGEST_BODY: usize = 4 * 1024 * 1024;
 /// Bound on the pause that a platform can ask for.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// Bound on an answer's headers, in bytes.
-const LARGEST_HEADERS: u32 = 128 * 1024;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bound on a cause as the operating system or TLS words it, in characters.
 const LONGEST_CAUSE: usize = 160;
 
@@ -45,8 +44,6 @@ pub(super) struct Request<'a> {
     pub(super) headers: &'a [(String, SecretString)],
     /// Empty for none.
     pub(super) body: &'a [u8],
-    /// The origin is the operator's word and on this node, so plain HTTP may go to it.
-    pub(super) near: bool,
 }
 
 impl<'a> Request<'a> {
@@ -64,7 +61,6 @@ impl<'a> Request<'a> {
             query,
             headers,
             body: b"",
-            near: false,
         }
     }
 }
@@ -83,37 +79,13 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// The client for all platforms and accounts. Connections carry no identity: every request is
-/// signed by itself, and there are no cookies. `extra_roots` are certificates in PEM that are
-/// trusted next to the system's; proxies come from the operator's environment.
-///
-/// # Errors
-/// The certificates cannot be read, or the system has none.
-pub(super) fn client(extra_roots: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
-    builder(extra_roots)?.build()
-}
-
-/// The client for what runs on this node: a proxy must not see such requests and could not reach it.
-///
-/// # Errors
-/// As [`client`].
-pub(super) fn near_client(extra_roots: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
-    builder(extra_roots)?.no_proxy().build()
-}
-
-fn builder(extra_roots: &[u8]) -> Result<reqwest::ClientBuilder, reqwest::Error> {
-    let builder = reqwest::Client::builder()
-        .tls_backend_rustls()
-        .tls_certs_merge(reqwest::Certificate::from_pem_bundle(extra_roots)?)
-        .redirect(reqwest::redirect::Policy::none())
-        // By default a request that a server has not begun is sent again. The planner decides that.
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        // IAM's tokens come in a header and have several kilobytes.
-        .http2_max_header_list_size(LARGEST_HEADERS)
-        .user_agent(concat!("imageref/", env!("CARGO_PKG_VERSION")));
-    Ok(builder)
+/// The way that a request takes.
+#[derive(Clone, Copy)]
+pub(super) enum Way<'a> {
+    /// To a platform: by the rules of the operator's network.
+    Far(&'a Routes),
+    /// To a service on this node or its link, which the operator named.
+    Near(&'a reqwest::Client),
 }
 
 /// The host of an origin as a signature holds it: with the port if that is not the scheme's own.
@@ -124,12 +96,21 @@ pub(super) fn host(origin: &str) -> &str {
 /// Sends a request and reads the answer. The caller bounds the time; `now` turns a date in `Retry-After`
 /// into a pause.
 pub(super) async fn send(
-    client: &reqwest::Client,
+    way: Way<'_>,
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Answer, Failure> {
     let host = host(request.origin);
-    let url = url(request)?;
+    let url = url(request, matches!(way, Way::Near(_)))?;
+    let (client, is_proxied) = match way {
+        Way::Far(routes) => {
+            let route = routes
+                .to(request.origin, &url)
+                .map_err(|refused| refusal(host, &refused))?;
+            (route.client, route.is_proxied)
+        }
+        Way::Near(client) => (client, false),
+    };
     let mut headers = HeaderMap::new();
     for (name, value) in request.headers {
         let name: HeaderName = name.parse().map_err(|_| unsendable("a header's name"))?;
@@ -155,7 +136,7 @@ pub(super) async fn send(
         call = call.body(request.body.to_vec());
     }
     let sent = call.send().await;
-    let mut response = sent.map_err(|error| unreachable(host, &error))?;
+    let mut response = sent.map_err(|error| unreachable(host, is_proxied, &error))?;
     let status = response.status();
     let answer = Answer {
         status: status.as_u16(),
@@ -200,7 +181,7 @@ pub(super) async fn send(
 
 /// The URL of a request, if parsing leaves everything as it was signed. A parser resolves `..`,
 /// rewrites backslashes and lower-cases hosts; each of these would send something else.
-fn url(request: &Request<'_>) -> Result<Url, Failure> {
+fn url(request: &Request<'_>, near: bool) -> Result<Url, Failure> {
     let Request {
         origin,
         path,
@@ -211,7 +192,7 @@ fn url(request: &Request<'_>) -> Result<Url, Failure> {
     let url: Url = format!("{origin}{path}{mark}{query}")
         .parse()
         .map_err(|_| unsendable("the endpoint"))?;
-    let plain = |host| is_loopback(host) || (request.near && is_near(host));
+    let plain = |host| is_loopback(host) || (near && is_near(host));
     let plain = url.host_str().is_some_and(plain);
     let same = url.path() == path
         && url.query().unwrap_or_default() == query
@@ -248,16 +229,39 @@ fn unsendable(part: &str) -> Failure {
     )
 }
 
-fn unreachable(host: &str, error: &reqwest::Error) -> Failure {
+/// A host that is not connected to. Passing, like a host that is away: names and proxies are mended
+/// outside of the cluster.
+fn refusal(host: &str, refused: &Refused) -> Failure {
+    let message = format!("{host} is not connected to: {refused}");
+    Failure::new(FailureKind::Unreachable, message)
+}
+
+fn unreachable(host: &str, is_proxied: bool, error: &reqwest::Error) -> Failure {
+    let mut causes = std::iter::successors(error.source(), |error| (*error).source());
+    if let Some(refused) = causes.find_map(<dyn Error>::downcast_ref) {
+        return refusal(host, refused);
+    }
+    let through = if is_proxied {
+        " through the operator's proxy"
+    } else {
+        ""
+    };
     let what = if error.is_timeout() {
         format!(
-            "{host} cannot be reached: no connection within {} s",
+            "{host} cannot be reached{through}: no connection within {} s",
             CONNECT_TIMEOUT.as_secs()
         )
     } else if error.is_connect() {
-        format!("{host} cannot be reached: {}", cause(error))
+        let cause = cause(error);
+        // The one of these that the operator's owner can mend.
+        let hint = if cause.ends_with("UnknownIssuer") {
+            ", signed by nobody who is trusted here: --ca-file adds an authority"
+        } else {
+            ""
+        };
+        format!("{host} cannot be reached{through}: {cause}{hint}")
     } else {
-        format!("the connection to {host} broke: {}", cause(error))
+        format!("the connection to {host}{through} broke: {}", cause(error))
     };
     Failure::new(FailureKind::Unreachable, what)
 }

@@ -98,7 +98,10 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
         return Observed::unavailable(provided);
     };
     let Some(secret) = chosen.secret(&context.config.operator_namespace) else {
-        return not_ready(format!("{} names no Secret", chosen.id()));
+        return not_ready(format!(
+            "{} names no Secret: mend spec.auth.secretRef",
+            chosen.id()
+        ));
     };
     match context.secrets.credential(&secret, &target.account).await {
         Ok(credential) => Observed {

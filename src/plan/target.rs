@@ -8,6 +8,9 @@ use crate::api::{ProviderKind, ProviderRef, Source};
 use crate::facts::Api;
 use sha2::{Digest, Sha256};
 
+/// Bound on a text of a source, in characters.
+const LONGEST_TEXT: usize = 512;
+
 /// Names a provider object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProviderId {
@@ -116,6 +119,7 @@ impl Query {
     /// # Errors
     /// One sentence that says what to write instead.
     pub fn new(source: &Source, account: &Account) -> Result<Self, String> {
+        check_texts(source)?;
         match (source, account) {
             (
                 Source { notebook: Some(source), lite_server: None, pai: None },
@@ -267,6 +271,42 @@ impl Target {
 
 fn hash(text: &str) -> String {
     hex::encode(&Sha256::digest(text.as_bytes())[..8])
+}
+
+/// Bounds on the texts that narrow a list, whatever the schema of the kind promised: the longest
+/// that the schema allows, and no control characters, which no fact of an image has either.
+fn check_texts(source: &Source) -> Result<(), String> {
+    let notebook = source.notebook.iter().flat_map(|source| {
+        [
+            ("notebook.name", &source.name),
+            ("notebook.tag", &source.tag),
+            ("notebook.organization", &source.organization),
+            ("notebook.type", &source.type_),
+            ("notebook.workspaceId", &source.workspace_id),
+        ]
+    });
+    let lite_server = source.lite_server.iter().flat_map(|source| {
+        [
+            ("liteServer.name", &source.name),
+            ("liteServer.serverType", &source.server_type),
+        ]
+    });
+    let pai = source.pai.iter().flat_map(|source| {
+        [
+            ("pai.name", &source.name),
+            ("pai.workspaceId", &source.workspace_id),
+        ]
+    });
+    for (field, text) in notebook.chain(lite_server).chain(pai) {
+        let Some(text) = text else { continue };
+        let fits = (1..=LONGEST_TEXT).contains(&text.chars().count());
+        if !fits || text.chars().any(char::is_control) {
+            return Err(format!(
+                "source.{field} must have 1 to {LONGEST_TEXT} characters and no control characters"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn is_uuid(text: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Who asks: keys, tokens, clocks and permissions.
 
-use super::{Bench, PATIENCE, alibaba, by_id, huawei, notebook_named, target};
+use super::{Bench, PATIENCE, alibaba, by_id, huawei, network, notebook_named, target};
 use fakecloud::{AlibabaAccount, HuaweiAccount, Operation, defaults};
 use imageref::cloud::{Clouds, Credential, Entropy};
 use imageref::facts::FailureKind;
@@ -155,7 +155,7 @@ async fn a_clock_that_is_off_is_refused_and_one_that_is_a_little_off_is_not() {
             clock: Box::new(move || Timestamp::now() + SignedDuration::from_mins(minutes)),
             ..Entropy::default()
         };
-        bench.clouds = Clouds::with_entropy(b"", entropy).unwrap();
+        bench.clouds = Clouds::with_entropy(network(&bench.fake.url()), entropy).unwrap();
         for query in by_id() {
             let pai = matches!(query, Query::PaiId(_));
             match bench.look(query).await {
@@ -188,7 +188,7 @@ async fn on_the_wire(query: Query, credential: &Credential) -> Vec<String> {
         }
         String::from_utf8(text).unwrap()
     };
-    let clouds = Clouds::new(b"").unwrap();
+    let clouds = Clouds::new(network(&endpoint)).unwrap();
     let target = target(&endpoint, query);
     let (text, found) = tokio::join!(server, clouds.look(&target, credential, None, PATIENCE));
     assert_eq!(found.unwrap_err().kind, FailureKind::Unreachable);

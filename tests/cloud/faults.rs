@@ -1,8 +1,8 @@
 //! Answers that are late, broken, too large or not the platform's.
 
-use super::{Bench, PATIENCE, by_id, huawei, lite_named, notebook, target};
+use super::{Bench, PATIENCE, by_id, huawei, lite_named, network, notebook, target};
 use fakecloud::{FakeCloud, Fault, FaultKind, Operation, defaults};
-use imageref::cloud::{LARGEST_BODY, LONGEST_PAUSE};
+use imageref::cloud::{Clouds, LARGEST_BODY, LONGEST_PAUSE};
 use imageref::facts::FailureKind;
 use imageref::plan::target::Query;
 use serde_json::json;
@@ -262,11 +262,11 @@ async fn who_cannot_be_reached_is_named_without_the_request() {
             "nowhere.invalid".to_owned(),
         ),
     ] {
+        let clouds = Clouds::new(network(&endpoint)).unwrap();
         for query in [by_id()[0].clone(), super::notebook_named("seen-name")] {
             let target = target(&endpoint, query);
             let credential = huawei(defaults::HUAWEI_SK);
-            let failure = bench
-                .clouds
+            let failure = clouds
                 .look(&target, &credential, None, PATIENCE)
                 .await
                 .unwrap_err();

@@ -3,7 +3,7 @@
 use super::{Bench, by_id, target};
 use fakecloud::{AlibabaAccount, Fault, FaultKind, HuaweiAccount, defaults};
 use imageref::cloud::refusal::LONGEST_MESSAGE;
-use imageref::cloud::{Clouds, Credential};
+use imageref::cloud::{Clouds, Credential, Network};
 use imageref::plan::target::Query;
 use serde_json::json;
 use std::time::Duration;
@@ -148,7 +148,7 @@ fn know(bench: &Bench) {
 
 #[tokio::test]
 async fn an_endpoint_that_nobody_allowed_shows_no_more() {
-    let clouds = Clouds::new(b"").unwrap();
+    let clouds = Clouds::new(Network::default()).unwrap();
     let [(keys, _), ..] = credentials();
     for endpoint in [
         "https://user:pass@nowhere.invalid",

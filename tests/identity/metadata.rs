@@ -33,7 +33,11 @@ async fn a_service_without_tokens_is_looked_at_again_after_a_day() {
     let bench = Bench::new().await;
     let shift = Arc::new(AtomicI64::new(0));
     let own = shift.clone();
-    let exchanger = Exchanger::new(b"", super::endpoints(&bench.fake.url())).unwrap();
+    let exchanger = Exchanger::new(
+        crate::cloud::network(&bench.fake.url()),
+        super::endpoints(&bench.fake.url()),
+    )
+    .unwrap();
     let exchanger = exchanger.with_clock(Arc::new(move || {
         Timestamp::now() + SignedDuration::from_hours(own.load(Ordering::Relaxed))
     }));

@@ -41,7 +41,7 @@ fn notebook() -> Query {
 }
 
 async fn look(bench: &Bench, query: Query, credential: &Credential) -> Result<Facts, Failure> {
-    let clouds = Clouds::new(b"").unwrap();
+    let clouds = Clouds::new(crate::cloud::network(&bench.fake.url())).unwrap();
     let target = target(&bench.fake.url(), query);
     clouds
         .look(&target, credential, None, Duration::from_secs(20))
@@ -139,7 +139,9 @@ async fn an_endpoint_that_asks_for_derived_keys_gets_them() {
         (DerivedSigning::Never, "SDK-HMAC-SHA256"),
         (DerivedSigning::OtherHosts, "V11-HMAC-SHA256"),
     ] {
-        let clouds = Clouds::new(b"").unwrap().with_derived_signing(derived);
+        let clouds = Clouds::new(crate::cloud::network(&bench.fake.url()))
+            .unwrap()
+            .with_derived_signing(derived);
         clouds
             .look(&target, &credential, None, Duration::from_secs(20))
             .await

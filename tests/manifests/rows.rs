@@ -82,7 +82,8 @@ fn read(files: &[&str]) -> Vec<Row> {
     rows
 }
 
-fn expand(value: &Value) -> Value {
+/// Writes out `$a*65`.
+pub(crate) fn expand(value: &Value) -> Value {
     match value {
         Value::String(text) => {
             let times = |text: &str| {

@@ -47,7 +47,7 @@ async fn the_status_is_what_the_planner_makes_of_the_same_answer() {
     assert_eq!(items.len(), sources.len());
 
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let clouds = Clouds::new(&[]).unwrap();
+    let clouds = Clouds::new(crate::cloud::network(&scene.cloud.url())).unwrap();
     let account = Account::ModelArts {
         endpoint: scene.cloud.url(),
         region: defaults::REGION.into(),

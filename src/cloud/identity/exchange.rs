@@ -12,7 +12,8 @@ use super::{
     pod_identity,
 };
 use crate::cloud::modelarts::derived::DerivedSigning;
-use crate::cloud::transport::{self, Answer, Method, Request};
+use crate::cloud::network::{Network, Routes, near_client};
+use crate::cloud::transport::{self, Answer, Method, Request, Way};
 use crate::facts::{Failure, FailureKind};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -28,7 +29,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The clients of all identity services. One for the process.
 pub struct Exchanger {
-    http: reqwest::Client,
+    routes: Routes,
     near: reqwest::Client,
     pub(super) endpoints: IdentityEndpoints,
     pub(super) derived: DerivedSigning,
@@ -91,15 +92,22 @@ impl<'a> Call<'a> {
 }
 
 impl Exchanger {
-    /// `extra_roots` are certificates in PEM to trust next to the system's, empty for none.
+    /// The services' addresses count as allowed: the operator names them, nobody else can.
     ///
     /// # Errors
     /// One sentence: certificates or endpoints cannot be used.
-    pub fn new(extra_roots: &[u8], endpoints: IdentityEndpoints) -> Result<Self, String> {
-        let no_client = |error| format!("no TLS client: {}", transport::cause(&error));
+    pub fn new(mut network: Network, endpoints: IdentityEndpoints) -> Result<Self, String> {
+        let near = near_client(&network.extra_roots)
+            .map_err(|error| format!("no TLS client: {}", transport::cause(&error)))?;
+        let services = [
+            &endpoints.huawei_iam,
+            &endpoints.huawei_sts,
+            &endpoints.alibaba_sts,
+        ];
+        network.allowed = network.allowed.and(services.into_iter().flatten().cloned());
         Ok(Self {
-            http: transport::client(extra_roots).map_err(no_client)?,
-            near: transport::near_client(extra_roots).map_err(no_client)?,
+            routes: Routes::new(network)?,
+            near,
             endpoints,
             derived: DerivedSigning::default(),
             clock: Arc::new(Timestamp::now),
@@ -165,7 +173,7 @@ impl Exchanger {
 
     /// Asks a cloud's service.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, Failure> {
-        self.send_by(&self.http, call, PATIENCE, false).await
+        self.send_by(Way::Far(&self.routes), call, PATIENCE).await
     }
 
     /// Asks a service on this node: no proxy, plain HTTP, little patience.
@@ -174,15 +182,14 @@ impl Exchanger {
         call: &Call<'_>,
         patience: Duration,
     ) -> Result<Answer, Failure> {
-        self.send_by(&self.near, call, patience, true).await
+        self.send_by(Way::Near(&self.near), call, patience).await
     }
 
     async fn send_by(
         &self,
-        client: &reqwest::Client,
+        way: Way<'_>,
         call: &Call<'_>,
         patience: Duration,
-        near: bool,
     ) -> Result<Answer, Failure> {
         let request = Request {
             method: call.method,
@@ -191,9 +198,8 @@ impl Exchanger {
             query: call.query,
             headers: &call.headers,
             body: call.body.expose_secret().as_bytes(),
-            near,
         };
-        let sent = Box::pin(transport::send(client, &request, self.now()));
+        let sent = Box::pin(transport::send(way, &request, self.now()));
         tokio::time::timeout(patience, sent)
             .await
             .unwrap_or_else(|_| {
