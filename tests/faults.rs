@@ -178,3 +178,43 @@ fn a_broken_reference_does_not_hold_up_its_neighbours() {
             .contains("spec.modelArts")
     );
 }
+
+#[test]
+fn a_platform_that_hangs_shows_on_every_reference_without_each_waiting_for_it() {
+    let Some(scene) = Scene::new("hangs") else {
+        return;
+    };
+    scene.modelarts("default");
+    let count = 30;
+    let refs: String = (0..count)
+        .map(|n| {
+            format!(
+                "{{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {{name: r{n}}}, spec: {{timeout: 10s, {}}}}}\n---\n",
+                notebook(ASCEND_NOTEBOOK_ID)
+            )
+        })
+        .collect();
+    scene.apply(&refs);
+    for n in 0..count {
+        scene.wait_reason(&format!("r{n}"), "Resolved");
+    }
+    scene.cloud.set_faults(vec![
+        Fault::always(FaultKind::Latency { ms: 600_000 }).on(Operation::ShowImage),
+    ]);
+    scene.kubectl(&[
+        "annotate",
+        "imageref",
+        "--all",
+        "imageref.dev/reconcile-requested-at=a",
+    ]);
+    // Four at once for ten seconds each would take more than a minute.
+    for n in 0..count {
+        let stale = scene.wait_reason(&format!("r{n}"), "ServingStale");
+        assert_eq!(condition(&stale, "Stale")["reason"], "ProviderUnreachable");
+    }
+    scene.cloud.clear_faults();
+    // The next caller's success wakes those who are stale, whatever their back-off.
+    for n in 0..count {
+        scene.wait_reason(&format!("r{n}"), "Resolved");
+    }
+}

@@ -83,7 +83,7 @@ impl Gate {
         self.state().health.clone()
     }
 
-    /// How often credentials were accepted after a refusal.
+    /// How often the platform answered again after an outage or a refusal.
     pub fn recoveries(&self) -> u32 {
         self.state().recoveries
     }
@@ -127,8 +127,17 @@ impl Gate {
         })
     }
 
+    /// The failure that the platform is known to answer everybody with.
+    fn outage(&self) -> Option<Failure> {
+        match &self.state().health {
+            Health::Failing(failure) if is_passing(failure.kind) => Some(failure.clone()),
+            _ => None,
+        }
+    }
+
     /// Makes a call, or says at once why none can be made. `None`: too many are waiting already,
-    /// come back later. A credential that has never been accepted is tried by one caller at a time.
+    /// come back later. A credential that has never been accepted is tried by one caller at a time, and
+    /// so is a platform that fails everybody.
     pub async fn pass<F>(
         &self,
         credential: &Credential,
@@ -144,7 +153,13 @@ impl Gate {
         }
         let waiting = Waiting::enter(&self.waiting)?;
         let unproven = || self.state().accepted != Some(fingerprint);
-        let _first = if unproven() {
+        let first = if let Some(failure) = self.outage() {
+            // One caller tries whether it is over; the others need not wait to learn that it is not.
+            match self.first.try_lock() {
+                Ok(first) => Some(first),
+                Err(_) => return Some(Err(failure)),
+            }
+        } else if unproven() {
             // Proven by the one before: those who waited need not go one by one.
             Some(self.first.lock().await).filter(|_| unproven())
         } else {
@@ -155,6 +170,9 @@ impl Gate {
         drop(waiting);
         // While waiting, another caller may have learned that there is no point.
         if let Some(failure) = self.closed(&fingerprint, clock()) {
+            return Some(Err(failure));
+        }
+        if let (Some(failure), None) = (self.outage(), &first) {
             return Some(Err(failure));
         }
         let result = call().await;
@@ -196,7 +214,8 @@ impl Gate {
                 state.health = Health::Failing(failure.clone());
             }
         } else {
-            if state.refused.take().is_some() {
+            let failed = matches!(state.health, Health::Failing(_));
+            if state.refused.take().is_some() || failed {
                 state.recoveries = state.recoveries.wrapping_add(1);
             }
             state.accepted = Some(*fingerprint);

@@ -214,3 +214,40 @@ async fn an_acceptance_after_a_refusal_is_counted_so_that_the_refused_ask_again(
     pass(&gate, &keys("a"), 601, failure(FailureKind::NotFound)).await;
     assert_eq!(gate.recoveries(), 1);
 }
+
+#[tokio::test]
+async fn while_a_platform_fails_one_caller_tries_and_nobody_waits_for_it() {
+    let gate = Arc::new(Gate::new());
+    let down = || failure(FailureKind::Unreachable);
+    pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound)).await;
+    for _ in 0..FAILING_AFTER {
+        assert!(pass(&gate, &keys("a"), 0, down()).await.0);
+    }
+    // A look that hangs is under way; the next callers learn at once what is known.
+    let hanging = gate.clone();
+    let probe = tokio::spawn(async move {
+        hanging
+            .pass(&keys("a"), || at(0), std::future::pending)
+            .await
+    });
+    while gate.places.available_permits() == CONCURRENT {
+        tokio::task::yield_now().await;
+    }
+    let unreachable = Some(FailureKind::Unreachable);
+    for _ in 0..100 {
+        assert_eq!(
+            pass(&gate, &keys("a"), 0, down()).await,
+            (false, unreachable)
+        );
+    }
+    probe.abort();
+    assert!(probe.await.is_err());
+    // Its answer ends the outage for everybody.
+    assert!(
+        pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound))
+            .await
+            .0
+    );
+    assert_eq!((gate.health(), gate.recoveries()), (Health::Answering, 1));
+    assert!(pass(&gate, &keys("a"), 0, down()).await.0);
+}
