@@ -186,15 +186,15 @@ fn a_platform_that_hangs_shows_on_every_reference_without_each_waiting_for_it() 
     };
     scene.modelarts("default");
     let count = 30;
-    let refs: String = (0..count)
+    let documents: Vec<String> = (0..count)
         .map(|n| {
             format!(
-                "{{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {{name: r{n}}}, spec: {{timeout: 10s, {}}}}}\n---\n",
+                "{{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {{name: r{n}}}, spec: {{timeout: 10s, {}}}}}",
                 notebook(ASCEND_NOTEBOOK_ID)
             )
         })
         .collect();
-    scene.apply(&refs);
+    scene.apply(&documents.join("\n---\n"));
     for n in 0..count {
         scene.wait_reason(&format!("r{n}"), "Resolved");
     }
