@@ -201,17 +201,22 @@ fn a_platform_that_hangs_shows_on_every_reference_without_each_waiting_for_it() 
     scene.cloud.set_faults(vec![
         Fault::always(FaultKind::Latency { ms: 600_000 }).on(Operation::ShowImage),
     ]);
+    let before = scene.cloud.calls().total();
     scene.kubectl(&[
         "annotate",
         "imageref",
         "--all",
         "imageref.dev/reconcile-requested-at=a",
     ]);
-    // Four at once for ten seconds each would take more than a minute.
     for n in 0..count {
         let stale = scene.wait_reason(&format!("r{n}"), "ServingStale");
         assert_eq!(condition(&stale, "Stale")["reason"], "ProviderUnreachable");
     }
+    let calls = scene.cloud.calls().total() - before;
+    assert!(
+        calls < 15,
+        "{calls} of {count} waited for an answer of their own"
+    );
     scene.cloud.clear_faults();
     // The next caller's success wakes those who are stale, whatever their back-off.
     for n in 0..count {

@@ -3,7 +3,7 @@
 use super::on_cluster;
 use super::operator::{self, Scene, condition};
 use cluster::Cluster;
-use fakecloud::defaults::{ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
+use fakecloud::defaults::{self, ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
 use fakecloud::{FakeCloud, Operation};
 use serde_json::json;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -275,5 +275,66 @@ fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
             scene.operator_log()
         );
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn at_level_trace_no_credential_and_no_signature_reaches_the_log() {
+    use base64::Engine as _;
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
+    let args = [
+        "--insecure-loopback",
+        "--allow-endpoint",
+        &scene.cloud.url(),
+        "--log",
+        "trace",
+    ];
+    let args = args.map(str::to_owned).to_vec();
+    scene.operator = Some(operator::start_with(
+        scene.cluster,
+        "operator",
+        args,
+        Vec::new(),
+    ));
+    scene.modelarts("default");
+    scene.pai("pai");
+    scene.apply(&format!(
+        "{{apiVersion: v1, kind: Secret, metadata: {{name: token}}, stringData: {{authToken: {}}}}}",
+        defaults::AUTH_TOKEN
+    ));
+    scene.apply(&format!(
+        "{{apiVersion: imageref.dev/v1alpha1, kind: ImageProvider, metadata: {{name: token}},
+          spec: {{modelArts: {{region: {}, projectId: {}, endpoint: \"{}\"}}, auth: {{secretRef: {{name: token}}}}}}}}",
+        defaults::REGION,
+        defaults::PROJECT_ID,
+        scene.cloud.url()
+    ));
+    let through = |name: &str, source: &str| {
+        format!("providerRef: {{kind: ImageProvider, name: {name}}}, source: {source}")
+    };
+    let image = format!("{{notebook: {{id: {ASCEND_NOTEBOOK_ID}}}}}");
+    scene.image_ref("keys", &through("default", &image));
+    scene.image_ref("token", &through("token", &image));
+    let image = format!("{{pai: {{id: {}}}}}", defaults::SEED_PAI_ID);
+    scene.image_ref("pai", &through("pai", &image));
+    for name in ["keys", "token", "pai"] {
+        scene.wait_reason(name, "Resolved");
+    }
+    let log = scene.operator_log();
+    assert!(log.contains("TRACE"), "it is not at level trace");
+    let secrets = [
+        defaults::HUAWEI_SK,
+        defaults::ALIBABA_SECRET,
+        defaults::AUTH_TOKEN,
+    ];
+    for secret in secrets {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(secret);
+        assert!(!log.contains(secret), "{secret} is in the log");
+        assert!(!log.contains(&encoded), "{secret} is in the log, in base64");
+    }
+    for header in ["Signature=", "Bearer ey", "ACS3-HMAC-SHA256 Credential"] {
+        assert!(!log.contains(header), "the log has {header}");
     }
 }
