@@ -163,7 +163,6 @@ fn an_unchanged_answer_is_not_written_again() {
     scene.modelarts("default");
     scene.image_ref("one", &notebook(SEED_NOTEBOOK_ID));
     scene.wait_reason("one", "Resolved");
-    // Removing the annotation again makes the last value the one that was handled.
     let looks = || scene.cloud.calls().of(Operation::ShowImage);
     scene.kubectl(&[
         "annotate",
@@ -177,8 +176,20 @@ fn an_unchanged_answer_is_not_written_again() {
         scene.get("imageref", "one")["metadata"]["resourceVersion"].clone(),
         looks(),
     );
-    // An edited provider that asks the same place is no reason for a call or a write …
-    scene.kubectl(&["label", "imageprovider/default", "touched=yes"]);
+    // An edited provider that asks the same place has its references considered, and is no reason
+    // for a call or a write …
+    let same_place = r#"{"spec": {"modelArts": {"workspaceId": "0"}}}"#;
+    let patch = [
+        "patch",
+        "imageprovider/default",
+        "--type=merge",
+        "-p",
+        same_place,
+    ];
+    scene.kubectl(&patch);
+    scene.wait("imageprovider", "default", |o| {
+        o["status"]["observedGeneration"] == 2
+    });
     // … nor is an event of another object; a marker shows that the operator is past both.
     scene.image_ref("marker", &notebook(ASCEND_NOTEBOOK_ID));
     scene.wait_reason("marker", "Resolved");

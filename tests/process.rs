@@ -6,6 +6,7 @@ use cluster::Cluster;
 use fakecloud::defaults::{self, ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
 use fakecloud::{FakeCloud, Operation};
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,7 @@ fn start_child(scene: &mut Scene) -> Child {
         .service_account_token("imageref-system", "imageref")
         .unwrap();
     let kubeconfig = scene.cluster.kubeconfig_with_token(&token).unwrap();
+    let log = std::fs::File::create(child_log(scene)).unwrap();
     Command::new(env!("CARGO_BIN_EXE_imageref"))
         .args([
             "controller",
@@ -95,9 +97,14 @@ fn start_child(scene: &mut Scene) -> Child {
         ])
         .env("KUBECONFIG", kubeconfig)
         .stdin(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(log)
         .spawn()
         .unwrap()
+}
+
+/// Where the child's log is.
+fn child_log(scene: &Scene) -> PathBuf {
+    scene.cluster.folder().join("child.log")
 }
 
 /// Sends SIGTERM and waits for the end; `None` if it had to be killed.
@@ -147,8 +154,12 @@ fn sigterm_before_the_first_listing_exits_0() {
         return;
     };
     let mut child = start_child(&mut scene);
-    // Without CRDs there is nothing to see from outside, and any moment will do.
-    std::thread::sleep(Duration::from_secs(3));
+    // It serves signals by then, and waits for kinds that are not there.
+    let waits = || std::fs::read_to_string(child_log(&scene)).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !waits().contains("the watch of ImageProviders failed") && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let status = terminate(&mut child);
     assert!(status.is_some_and(|s| s.success()), "{status:?}");
 }
