@@ -131,10 +131,18 @@ reasons! {
     ImageReplaced,
     /// On providers: the Secret was read and holds usable credentials.
     CredentialsRead,
+    /// On providers: the cloud issued a credential for the provider's proof of identity.
+    CredentialsIssued,
     /// On providers: the Secret does not exist.
     SecretNotFound,
     /// On providers: the Secret's keys are missing or cannot be used.
     SecretInvalid,
+    /// On providers: the ServiceAccount does not exist.
+    ServiceAccountNotFound,
+    /// On providers: the ServiceAccount does not carry the provider's name as its annotation.
+    ServiceAccountNotAllowed,
+    /// On providers: what the form of identity needs of the operator or the cloud is not there.
+    IdentityUnavailable,
     /// On providers: the endpoint is neither the vendor's own nor allowed by the operator.
     EndpointNotAllowed,
 }

@@ -5,6 +5,7 @@
 //! lenient (an object that an older or newer CRD let through still parses), the rules are in the
 //! schema, and [`validation`] repeats them word for word for those who read files instead.
 
+pub mod auth;
 pub mod condition;
 pub mod crd;
 pub mod duration;
@@ -26,6 +27,9 @@ pub const GROUP: &str = "imageref.dev";
 /// A new value of this annotation asks for a look at the platform now, and acknowledges a drift.
 /// Its first 64 characters come back in `status.lastHandledReconcileAt`.
 pub const RECONCILE_REQUESTED_AT: &str = "imageref.dev/reconcile-requested-at";
+
+/// The annotation by which a ServiceAccount's owner allows a provider, by name, to sign in with it.
+pub const ALLOW_PROVIDER: &str = "imageref.dev/allow-provider";
 
 /// The name of the provider that an `ImageRef` without `providerRef` uses.
 pub const DEFAULT_PROVIDER: &str = "default";

@@ -17,6 +17,7 @@
     reason = "each printer column and selectable field has the same keys"
 )]
 
+use super::auth::{Auth, ClusterAuth};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,10 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.modelArts) != has(self.pai)",
     "set exactly one of modelArts and pai: a provider is one account of one platform"))]
+#[x_kube(validation = ("!has(self.auth.agency) || has(self.modelArts)",
+    "auth.agency is Huawei Cloud's: it goes with modelArts"))]
+#[x_kube(validation = ("!has(self.auth.workloadIdentity) || (has(self.auth.workloadIdentity.exchange.alibabaRrsa) ? has(self.pai) : has(self.modelArts))",
+    "auth.workloadIdentity.exchange is of the other cloud: modelArts takes huaweiSts or huaweiIdToken, pai takes alibabaRrsa"))]
 pub struct ImageProviderSpec {
     /// Huawei Cloud ModelArts: notebook and Lite Server images.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,6 +119,18 @@ pub struct ImageProviderSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.modelArts) != has(self.pai)",
     "set exactly one of modelArts and pai: a provider is one account of one platform"))]
+#[x_kube(validation = ("!has(self.auth.agency) || has(self.modelArts)",
+    "auth.agency is Huawei Cloud's: it goes with modelArts"))]
+#[x_kube(validation = ("!has(self.auth.workloadIdentity) || (has(self.auth.workloadIdentity.exchange.alibabaRrsa) ? has(self.pai) : has(self.modelArts))",
+    "auth.workloadIdentity.exchange is of the other cloud: modelArts takes huaweiSts or huaweiIdToken, pai takes alibabaRrsa"))]
+#[x_kube(validation = ("!has(self.auth.operatorIdentity) || !has(self.auth.operatorIdentity.projectedToken) || (has(self.auth.operatorIdentity.projectedToken.exchange.alibabaRrsa) ? has(self.pai) : has(self.modelArts))",
+    "auth.operatorIdentity.projectedToken.exchange is of the other cloud: modelArts takes huaweiSts or huaweiIdToken, pai takes alibabaRrsa"))]
+#[x_kube(validation = ("!has(self.auth.operatorIdentity) || !has(self.auth.operatorIdentity.podIdentity) || has(self.modelArts)",
+    "auth.operatorIdentity.podIdentity is Huawei Cloud's: it goes with modelArts"))]
+#[x_kube(validation = ("!has(self.auth.operatorIdentity) || !has(self.auth.operatorIdentity.credentialsUri) || has(self.pai)",
+    "auth.operatorIdentity.credentialsUri is Alibaba Cloud's: it goes with pai"))]
+#[x_kube(validation = ("!has(self.auth.operatorIdentity) || !has(self.auth.operatorIdentity.metadata) || !has(self.auth.operatorIdentity.metadata.roleName) || has(self.pai)",
+    "auth.operatorIdentity.metadata.roleName is Alibaba Cloud's: a node of Huawei Cloud has one agency, which needs no name"))]
 pub struct ClusterImageProviderSpec {
     /// The namespaces whose ImageRefs may use this provider.
     #[serde(default)]
@@ -131,7 +148,7 @@ pub struct ClusterImageProviderSpec {
     /// How to sign in.
     #[serde(default)]
     #[schemars(!default)]
-    pub auth: Auth,
+    pub auth: ClusterAuth,
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
     pub suspend: bool,
@@ -204,11 +221,12 @@ pub struct ModelArts {
     #[x_kube(validation = ("self.matches('^[a-z]{2}(-[a-z0-9]{1,20}){1,3}$')",
         "region must be a region's id such as cn-north-4"))]
     pub region: String,
-    /// The project's id.
+    /// The project's id; without it the project that has the region's name is looked up in IAM.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     #[x_kube(validation = ("self.matches('^[A-Za-z0-9-]+$')",
         "projectId must consist of 1 to 64 letters, digits and hyphens; the console shows it under My Credentials"))]
-    pub project_id: String,
+    pub project_id: Option<String>,
     /// The workspace that names are looked up in; `0` is the default one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
@@ -245,29 +263,6 @@ pub struct Pai {
     pub endpoint: Option<String>,
 }
 
-/// How to sign in.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.secretRef)", "auth must name a Secret: auth.secretRef.name"))]
-pub struct Auth {
-    /// A Secret with `accessKeyId`, `accessKeySecret` and, for temporary keys, `securityToken`;
-    /// or, for ModelArts, `authToken`. It is read from the provider's own namespace, for a
-    /// ClusterImageProvider from the operator's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<SecretRef>,
-}
-
-/// Names a Secret.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct SecretRef {
-    /// The Secret's name.
-    #[schemars(length(max = 253))]
-    #[x_kube(validation = ("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
-        "name must be the name of a Secret: lower-case letters, digits, '-' and '.'"))]
-    pub name: String,
-}
-
 /// The status of both kinds of provider.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -275,6 +270,9 @@ pub struct ProviderStatus {
     /// The generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The ModelArts project that was looked up because the spec names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<String>,
     /// Conditions: Ready, Throttled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -1,5 +1,6 @@
 //! `imageref controller`: the operator's process.
 
+use super::network::{NetworkArguments, OwnArguments};
 use crate::controller::{self, Config};
 use anyhow::{Context as _, Result};
 use std::process::ExitCode;
@@ -21,7 +22,9 @@ pub(super) struct Arguments {
     #[arg(long, env = "IMAGEREF_NAMESPACE", value_name = "NAMESPACE")]
     namespace: Option<String>,
     #[command(flatten)]
-    endpoints: super::EndpointArguments,
+    network: NetworkArguments,
+    #[command(flatten)]
+    own: OwnArguments,
     /// How many ImageRefs to work on at once
     #[arg(long, env = "IMAGEREF_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
@@ -34,12 +37,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments {
         operator_namespace,
         namespace,
-        endpoints,
+        network,
+        own,
         concurrency,
         instance,
     } = arguments;
-    let clouds = endpoints.clouds()?;
-    let allowed = endpoints.allowed()?;
+    let clients = network.clients(&own)?;
+    let allowed = network.allowed()?;
+    let own = own.identities()?;
     let client = super::cluster::connect().await?;
     let instance = instance
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
@@ -48,6 +53,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         operator_namespace,
         namespace,
         allowed,
+        own,
         concurrency,
         instance,
     };
@@ -69,7 +75,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         namespace = config.namespace,
         "starting"
     );
-    Box::pin(controller::run(client, clouds, config, stop))
+    Box::pin(controller::run(client, clients, config, stop))
         .await
         .context("the controller ended")?;
     info!("stopped");

@@ -7,13 +7,11 @@
 mod cluster;
 mod controller;
 mod crd;
+mod network;
 mod resolve;
 
-use crate::cloud::{AllowedEndpoints, Clouds, Network, Proxies};
 use crate::telemetry;
-use anyhow::{Context as _, Result, anyhow};
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Resolves, checks and watches workload images of AI clouds.
@@ -34,48 +32,6 @@ enum Command {
     Crd(crd::Arguments),
     /// Say what the operator would say about references in files, without a cluster
     Resolve(resolve::Arguments),
-}
-
-/// What every subcommand that asks a platform is told by the operator's owner, never by a tenant.
-#[derive(Debug, clap::Args)]
-struct EndpointArguments {
-    /// An origin other than the vendors' own that providers may name in `endpoint`, such as
-    /// `https://modelarts.internal.example`; may be given several times
-    #[arg(
-        long = "allow-endpoint",
-        env = "IMAGEREF_ALLOW_ENDPOINT",
-        value_name = "ORIGIN",
-        value_delimiter = ','
-    )]
-    allow_endpoint: Vec<String>,
-    /// For tests: let what --allow-endpoint names be on this machine, over plain http:// too
-    #[arg(long, env = "IMAGEREF_INSECURE_LOOPBACK")]
-    insecure_loopback: bool,
-    /// Certificates to trust next to the system's, in PEM
-    #[arg(long, env = "IMAGEREF_CA_FILE", value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-}
-
-impl EndpointArguments {
-    fn allowed(&self) -> Result<AllowedEndpoints> {
-        AllowedEndpoints::new(&self.allow_endpoint, self.insecure_loopback).map_err(|e| anyhow!(e))
-    }
-
-    fn clouds(&self) -> Result<Clouds> {
-        let extra_roots = match &self.ca_file {
-            Some(path) => {
-                std::fs::read(path).with_context(|| format!("reading {}", path.display()))?
-            }
-            None => Vec::new(),
-        };
-        let network = Network {
-            extra_roots,
-            allowed: self.allowed()?,
-            proxies: Proxies::from_env().map_err(|e| anyhow!(e))?,
-            ..Network::default()
-        };
-        Clouds::new(network).map_err(|e| anyhow!(e))
-    }
 }
 
 /// Runs a subcommand; returns the exit code of the process.

@@ -1,4 +1,4 @@
-//! The proof of identity towards one platform, as a Secret holds it.
+//! What a request to one cloud is signed with.
 //!
 //! Owns which keys of a Secret mean what, and the fingerprint that caches are keyed by. Must not
 //! know where the Secret comes from. The invariant that would break first: nothing that this file
@@ -19,6 +19,24 @@ const AUTH_TOKEN: &str = "authToken";
 const NAMED_KEYS: usize = 8;
 /// Shorter texts are left alone by [`Credential::redact`]: they would match by chance.
 const SHORTEST_SECRET: usize = 6;
+
+/// Whose clouds these are. One cloud has several platforms and one way to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cloud {
+    /// Huawei Cloud: `ModelArts`.
+    Huawei,
+    /// Alibaba Cloud: PAI.
+    Alibaba,
+}
+
+impl From<&Account> for Cloud {
+    fn from(account: &Account) -> Self {
+        match account {
+            Account::ModelArts { .. } => Self::Huawei,
+            Account::Pai { .. } => Self::Alibaba,
+        }
+    }
+}
 
 /// A credential. Printing it shows its form and nothing else.
 #[derive(Clone)]
@@ -46,22 +64,19 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Reads the data of a Secret for the platform of `account`: `accessKeyId`, `accessKeySecret`
+    /// Reads the data of a Secret for one cloud: `accessKeyId`, `accessKeySecret`
     /// and, for temporary keys, `securityToken`; or, for `ModelArts`, `authToken`. White space around
     /// the values is dropped: files made with an editor end in a line feed.
     ///
     /// # Errors
     /// One sentence that names keys, never values.
-    pub fn from_secret(
-        account: &Account,
-        data: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<Self, String> {
+    pub fn from_secret(cloud: Cloud, data: &BTreeMap<String, Vec<u8>>) -> Result<Self, String> {
         let access_key = value(data, ACCESS_KEY_ID)?;
         let secret_key = value(data, ACCESS_KEY_SECRET)?.map(SecretString::from);
         let security_token = value(data, SECURITY_TOKEN)?.map(SecretString::from);
         let auth_token = value(data, AUTH_TOKEN)?.map(SecretString::from);
         let has_keys = access_key.is_some() || secret_key.is_some() || security_token.is_some();
-        let huawei = matches!(account, Account::ModelArts { .. });
+        let huawei = cloud == Cloud::Huawei;
         match auth_token {
             Some(_) if !huawei => {
                 return Err(format!(
@@ -185,7 +200,7 @@ impl fmt::Debug for Credential {
 }
 
 /// The value of a key; an empty one counts as absent.
-fn value(data: &BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<String>, String> {
+pub(super) fn value(data: &BTreeMap<String, Vec<u8>>, key: &str) -> Result<Option<String>, String> {
     let Some(bytes) = data.get(key) else {
         return Ok(None);
     };
@@ -216,23 +231,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn huawei() -> Account {
-        Account::ModelArts {
-            endpoint: "https://h.example".into(),
-            region: "cn-north-4".into(),
-            project_id: "p".into(),
-            workspace_id: "0".into(),
-        }
-    }
-
-    fn alibaba() -> Account {
-        Account::Pai {
-            endpoint: "https://h.example".into(),
-            region: "cn-shanghai".into(),
-            workspace_id: None,
-        }
-    }
-
     fn data(pairs: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
         pairs.iter().map(|&(k, v)| (k.into(), v.into())).collect()
     }
@@ -247,7 +245,7 @@ mod tests {
         let token = data(&[("authToken", "hidden\n")]);
         let mut temporary = keys.clone();
         temporary.insert("securityToken".into(), b"hidden".to_vec());
-        match Credential::from_secret(&huawei(), &keys).unwrap() {
+        match Credential::from_secret(Cloud::Huawei, &keys).unwrap() {
             Credential::HuaweiKeys {
                 access_key,
                 secret_key,
@@ -260,27 +258,25 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
-        let read = |account: &Account, data: &_| {
-            format!("{:?}", Credential::from_secret(account, data).unwrap())
-        };
-        assert_eq!(read(&huawei(), &token), "HuaweiToken([REDACTED])");
+        let read =
+            |cloud: Cloud, data: &_| format!("{:?}", Credential::from_secret(cloud, data).unwrap());
+        assert_eq!(read(Cloud::Huawei, &token), "HuaweiToken([REDACTED])");
         assert_eq!(
-            read(&huawei(), &temporary),
+            read(Cloud::Huawei, &temporary),
             "HuaweiKeys([REDACTED], temporary)"
         );
-        assert_eq!(read(&alibaba(), &keys), "AlibabaKeys([REDACTED])");
+        assert_eq!(read(Cloud::Alibaba, &keys), "AlibabaKeys([REDACTED])");
         assert_eq!(
-            read(&alibaba(), &temporary),
+            read(Cloud::Alibaba, &temporary),
             "AlibabaKeys([REDACTED], temporary)"
         );
     }
 
     #[test]
     fn a_secret_that_cannot_be_used_says_which_keys_are_the_matter() {
-        let error = |account: &Account, pairs: &[_]| {
-            Credential::from_secret(account, &data(pairs)).unwrap_err()
-        };
-        let h = &huawei();
+        let error =
+            |cloud: Cloud, pairs: &[_]| Credential::from_secret(cloud, &data(pairs)).unwrap_err();
+        let h = Cloud::Huawei;
         assert_eq!(
             error(h, &[]),
             "the Secret lacks accessKeyId and accessKeySecret; it has no keys"
@@ -294,7 +290,7 @@ mod tests {
                 .contains("lacks accessKeySecret")
         );
         assert!(error(h, &[("authToken", "t"), ("accessKeyId", "a")]).contains("keep one"));
-        assert!(error(&alibaba(), &[("authToken", "t")]).contains("is for ModelArts"));
+        assert!(error(Cloud::Alibaba, &[("authToken", "t")]).contains("is for ModelArts"));
         assert!(error(h, &[("accessKeyId", "a"), ("accessKeySecret", "a\nb")]).contains("control"));
         assert!(
             error(h, &[("accessKeyId", "a, b"), ("accessKeySecret", "s")]).contains("accessKeyId")
@@ -340,8 +336,8 @@ mod tests {
             let data: BTreeMap<_, _> = names.iter().enumerate().filter(|(at, _)| which >> at & 1 == 1)
                 .map(|(at, name)| ((*name).to_owned(), if at == 0 { key.clone() } else { secret.clone() }.into_bytes()))
                 .collect();
-            for account in [huawei(), alibaba()] {
-                let text = format!("{:?}", Credential::from_secret(&account, &data));
+            for cloud in [Cloud::Huawei, Cloud::Alibaba] {
+                let text = format!("{:?}", Credential::from_secret(cloud, &data));
                 prop_assert!(!text.contains("SEEN"), "{text}");
             }
         }

@@ -1,13 +1,14 @@
-//! What stands between many references and one provider's platform.
+//! What stands between many references and one account at its platform.
 //!
 //! Owns the number of calls under way, the pauses a platform asks for, and credentials that were
-//! refused. Must not know what is asked or who asks. The invariant that would break first: a
+//! refused, for each proof of identity: providers with equal proof share one gate, as their platform
+//! counts them as one. Must not know what is asked or who asks. The invariant that would break first: a
 //! refused credential is not tried again by the next reference, since a handful of failures locks
 //! an access key for everybody.
 
-use super::Credential;
-use crate::facts::{Facts, Failure, FailureKind};
-use crate::plan::{Account, ProviderId};
+use super::identity::Proof;
+use crate::facts::{Failure, FailureKind};
+use crate::plan::Account;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::future::Future;
@@ -88,20 +89,6 @@ impl Gate {
         self.state().recoveries
     }
 
-    /// How the platform has been answering this credential: a refusal of another one is over.
-    pub fn health_of(&self, credential: &Credential) -> Health {
-        let state = self.state();
-        match (&state.health, &state.refused) {
-            (Health::Failing(failure), Some((refused, ..)))
-                if failure.kind == FailureKind::AuthenticationFailed
-                    && *refused != credential.fingerprint() =>
-            {
-                Health::Unknown
-            }
-            (health, _) => health.clone(),
-        }
-    }
-
     /// The pause that the platform asked for, if it is not over.
     pub fn pause(&self, now: Timestamp) -> Option<(Timestamp, Failure)> {
         self.state()
@@ -135,24 +122,23 @@ impl Gate {
         }
     }
 
-    /// Makes a call, or says at once why none can be made. `None`: too many are waiting already,
+    /// Makes a call with the credential of this fingerprint, or says at once why none can be made. `None`: too many are waiting already,
     /// come back later. A credential that has never been accepted is tried by one caller at a time, and
     /// so is a platform that fails everybody.
-    pub async fn pass<F>(
+    pub async fn pass<T, F>(
         &self,
-        credential: &Credential,
+        fingerprint: &[u8; 32],
         clock: impl Fn() -> Timestamp,
         call: impl FnOnce() -> F,
-    ) -> Option<Result<Facts, Failure>>
+    ) -> Option<Result<T, Failure>>
     where
-        F: Future<Output = Result<Facts, Failure>>,
+        F: Future<Output = Result<T, Failure>>,
     {
-        let fingerprint = credential.fingerprint();
-        if let Some(failure) = self.closed(&fingerprint, clock()) {
+        if let Some(failure) = self.closed(fingerprint, clock()) {
             return Some(Err(failure));
         }
         let waiting = Waiting::enter(&self.waiting)?;
-        let unproven = || self.state().accepted != Some(fingerprint);
+        let unproven = || self.state().accepted != Some(*fingerprint);
         let first = if let Some(failure) = self.outage() {
             // One caller tries whether it is over; the others need not wait to learn that it is not.
             match self.first.try_lock() {
@@ -169,22 +155,22 @@ impl Gate {
         let _place = self.places.acquire().await.ok()?;
         drop(waiting);
         // While waiting, another caller may have learned that there is no point.
-        if let Some(failure) = self.closed(&fingerprint, clock()) {
+        if let Some(failure) = self.closed(fingerprint, clock()) {
             return Some(Err(failure));
         }
         if let (Some(failure), None) = (self.outage(), &first) {
             return Some(Err(failure));
         }
         let result = call().await;
-        self.record(&fingerprint, &result, clock());
+        self.record(fingerprint, result.as_ref().err(), clock());
         Some(result)
     }
 
-    fn record(&self, fingerprint: &[u8; 32], result: &Result<Facts, Failure>, now: Timestamp) {
+    fn record(&self, fingerprint: &[u8; 32], failure: Option<&Failure>, now: Timestamp) {
         let mut state = self.state();
-        let failure = match result {
-            Ok(_) => None,
-            Err(failure) => match failure.kind {
+        let failure = match failure {
+            None => None,
+            Some(failure) => match failure.kind {
                 FailureKind::Throttled => {
                     let pause = failure.retry_after.unwrap_or(DEFAULT_PAUSE);
                     let until = now.checked_add(pause).unwrap_or(now);
@@ -201,6 +187,8 @@ impl Gate {
                     state.health = Health::Failing(failure.clone());
                     return;
                 }
+                // It was not even asked.
+                FailureKind::InvalidSpec | FailureKind::ProviderNotReady => return,
                 kind if is_passing(kind) => Some(failure),
                 // The platform knows us and answered.
                 _ => None,
@@ -249,37 +237,42 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The gates of all providers.
+/// The gates of all proofs.
 #[derive(Default)]
-pub struct Gates(Mutex<HashMap<ProviderId, (Account, Arc<Gate>)>>);
+pub struct Gates(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    gates: HashMap<(Proof, Account), (Arc<Gate>, u32)>,
+    /// How often was tidied; next to each gate, when it was last asked for.
+    round: u32,
+}
 
 impl Gates {
-    /// The gate of a provider. What was learned of one account says nothing of another: a key that
-    /// a mistyped endpoint refused is tried again when the endpoint is mended.
-    pub fn of(&self, provider: &ProviderId, account: &Account) -> Arc<Gate> {
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match gates.get(provider) {
-            Some((known, gate)) if known == account => gate.clone(),
-            _ => {
-                let gate = Arc::new(Gate::new());
-                gates.insert(provider.clone(), (account.clone(), gate.clone()));
-                gate
-            }
-        }
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The gate that a provider has, whatever its account.
-    pub fn find(&self, provider: &ProviderId) -> Option<Arc<Gate>> {
-        let gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.get(provider).map(|(_, gate)| gate.clone())
+    /// The gate of a proof at an account. What was learned of one account says nothing of another:
+    /// a key that a mistyped endpoint refused is tried again when the endpoint is mended.
+    pub fn of(&self, proof: Proof, account: &Account) -> Arc<Gate> {
+        let mut known = self.known();
+        let round = known.round;
+        let key = (proof, account.clone());
+        let entry = known.gates.entry(key);
+        let (gate, last) = entry.or_insert_with(|| (Arc::new(Gate::new()), round));
+        *last = round;
+        gate.clone()
     }
 
-    /// Forgets gates of providers that are gone.
-    pub fn retain(&self, exists: impl Fn(&ProviderId) -> bool) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|id, _| exists(id));
+    /// Forgets gates that nobody asked for during the last `rounds` calls of this.
+    pub fn tidy(&self, rounds: u32) {
+        let mut known = self.known();
+        known.round = known.round.wrapping_add(1);
+        let round = known.round;
+        known
+            .gates
+            .retain(|_, (_, last)| round.wrapping_sub(*last) <= rounds);
     }
 }
 

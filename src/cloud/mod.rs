@@ -19,9 +19,10 @@ pub mod provider;
 pub mod proxy;
 pub mod refusal;
 mod select;
+pub mod sign_in;
 mod transport;
 
-pub use credential::Credential;
+pub use credential::{Cloud, Credential};
 pub use endpoint::AllowedEndpoints;
 pub use modelarts::derived::DerivedSigning;
 pub use network::Network;
@@ -187,7 +188,7 @@ impl Clouds {
             }
             _ => Err(Failure::new(
                 FailureKind::ProviderNotReady,
-                "the provider's Secret holds the credentials of another platform",
+                "the provider's credentials are of another cloud",
             )),
         }
     }

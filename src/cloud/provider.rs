@@ -1,11 +1,14 @@
 //! Which provider a reference means, and whether it may use it.
 //!
 //! Owns the rules between namespaces; the controller and the CLI look objects up and ask here. Must
-//! not know how. The invariant that would break first: a namespaced provider reads Secrets of its
-//! own namespace only, a cluster provider those of the operator's, and only for whom it serves.
+//! not know how. The invariant that would break first: a namespaced provider signs in with objects of
+//! its own namespace only, a cluster provider with the operator's, and only for whom it serves.
 
+use super::credential::Cloud;
+use super::sign_in::SignIn;
 use super::{AllowedEndpoints, modelarts, pai};
-use crate::api::provider::{Accept, AllowedNamespaces, Auth, ModelArts, Pai};
+use crate::api::auth::{Auth, ClusterAuth};
+use crate::api::provider::{Accept, AllowedNamespaces, ModelArts, Pai};
 use crate::api::{
     ClusterImageProvider, DEFAULT_PROVIDER, ImageProvider, ImageRefSpec, ProviderKind,
 };
@@ -14,6 +17,8 @@ use crate::plan::{Account, Provided, ProviderId, Query, Target};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+const NO_PLATFORM: &str = "set exactly one of spec.modelArts and spec.pai";
 
 /// A provider object of either kind.
 #[derive(Clone, Debug)]
@@ -41,53 +46,138 @@ impl Provider {
         }
     }
 
-    fn parts(&self) -> (Option<&ModelArts>, Option<&Pai>, &Auth) {
+    fn platform(&self) -> (Option<&ModelArts>, Option<&Pai>) {
         match self {
-            Self::Namespaced(p) => (
-                p.spec.model_arts.as_ref(),
-                p.spec.pai.as_ref(),
-                &p.spec.auth,
-            ),
-            Self::Cluster(p) => (
-                p.spec.model_arts.as_ref(),
-                p.spec.pai.as_ref(),
-                &p.spec.auth,
-            ),
+            Self::Namespaced(p) => (p.spec.model_arts.as_ref(), p.spec.pai.as_ref()),
+            Self::Cluster(p) => (p.spec.model_arts.as_ref(), p.spec.pai.as_ref()),
         }
     }
 
-    /// Where it asks.
+    /// The object's UID and generation.
+    pub fn version(&self) -> (Option<String>, Option<i64>) {
+        let metadata = match self {
+            Self::Namespaced(p) => &p.metadata,
+            Self::Cluster(p) => &p.metadata,
+        };
+        (metadata.uid.clone(), metadata.generation)
+    }
+
+    /// Its cloud and region.
+    ///
+    /// # Errors
+    /// One sentence: it names none or two.
+    pub fn cloud(&self) -> Result<(Cloud, &str), String> {
+        match self.platform() {
+            (Some(spec), None) => Ok((Cloud::Huawei, &spec.region)),
+            (None, Some(spec)) => Ok((Cloud::Alibaba, &spec.region)),
+            _ => Err(NO_PLATFORM.into()),
+        }
+    }
+
+    /// Where it asks. `project` is the project that was looked up, if its spec names none.
     ///
     /// # Errors
     /// One sentence that says which field to mend.
-    pub fn account(&self, allowed: &AllowedEndpoints) -> Result<Account, String> {
-        match self.parts() {
-            (Some(spec), None, _) => modelarts::endpoint::account(spec, allowed),
-            (None, Some(spec), _) => pai::endpoint::account(spec, allowed),
-            _ => Err("set exactly one of spec.modelArts and spec.pai".into()),
+    pub fn account(
+        &self,
+        project: Option<&str>,
+        allowed: &AllowedEndpoints,
+    ) -> Result<Account, String> {
+        match self.platform() {
+            (Some(spec), None) => modelarts::endpoint::account(spec, project, allowed),
+            (None, Some(spec)) => pai::endpoint::account(spec, allowed),
+            _ => Err(NO_PLATFORM.into()),
         }
+    }
+
+    /// Whether it could ask there, once its project is known.
+    ///
+    /// # Errors
+    /// As [`Provider::account`].
+    pub fn check(&self, allowed: &AllowedEndpoints) -> Result<(), String> {
+        // Any project will do: none is in an address but as a checked segment.
+        self.account(self.project().or(Some("0")), allowed)
+            .map(drop)
+    }
+
+    /// The project that its spec names.
+    pub fn project(&self) -> Option<&str> {
+        self.platform().0?.project_id.as_deref()
+    }
+
+    /// Whether its project has to be looked up.
+    pub fn needs_project(&self) -> bool {
+        self.platform()
+            .0
+            .is_some_and(|spec| spec.project_id.is_none())
+    }
+
+    /// The project that was looked up before, as its status has it.
+    pub fn known_project(&self) -> Option<&str> {
+        let status = match self {
+            Self::Namespaced(p) => p.status.as_ref(),
+            Self::Cluster(p) => p.status.as_ref(),
+        };
+        status?
+            .project_id
+            .as_deref()
+            .filter(|_| self.needs_project())
     }
 
     /// Whether the spec names an endpoint of its own.
     pub fn has_endpoint(&self) -> bool {
-        let (model_arts, pai, _) = self.parts();
+        let (model_arts, pai) = self.platform();
         model_arts.is_some_and(|m| m.endpoint.is_some())
             || pai.is_some_and(|p| p.endpoint.is_some())
     }
 
-    /// Namespace and name of its Secret; `None` for a name that no object has: it would be a path
-    /// of the API server's. `operator` is the operator's own namespace.
-    pub fn secret(&self, operator: &str) -> Option<(String, String)> {
-        let (.., auth) = self.parts();
-        let name = auth.secret_ref.as_ref()?.name.clone();
-        if !is_object_name(&name) {
-            return None;
-        }
-        let namespace = match self {
-            Self::Namespaced(p) => p.metadata.namespace.clone()?,
-            Self::Cluster(_) => operator.to_owned(),
+    /// How it proves who it is. `operator` is the operator's own namespace.
+    ///
+    /// # Errors
+    /// One sentence: ``spec.auth` names nothing, or no name of an object: that would be a path of
+    /// the API server's.
+    pub fn sign_in(&self, operator: &str) -> Result<SignIn<'_>, String> {
+        let (secret, agency, workload, own) = match self {
+            Self::Namespaced(p) => {
+                let Auth {
+                    secret_ref,
+                    agency,
+                    workload_identity,
+                } = &p.spec.auth;
+                (secret_ref, agency, workload_identity, &None)
+            }
+            Self::Cluster(p) => {
+                let ClusterAuth {
+                    secret_ref,
+                    agency,
+                    workload_identity,
+                    operator_identity,
+                } = &p.spec.auth;
+                (secret_ref, agency, workload_identity, operator_identity)
+            }
         };
-        Some((namespace, name))
+        let object = |name: &str| {
+            let namespace = match self {
+                Self::Namespaced(p) => p.metadata.namespace.clone(),
+                Self::Cluster(_) => Some(operator.to_owned()),
+            };
+            match namespace {
+                Some(namespace) if is_object_name(name) => Ok((namespace, name.to_owned())),
+                _ => Err("spec.auth: no object is named so".to_owned()),
+            }
+        };
+        match (secret, workload, own) {
+            (Some(secret), None, None) => Ok(SignIn::Secret {
+                secret: object(&secret.name)?,
+                agency: agency.as_ref(),
+            }),
+            (None, Some(workload), None) => Ok(SignIn::ServiceAccount {
+                account: object(&workload.service_account_ref.name)?,
+                exchange: &workload.exchange,
+            }),
+            (None, None, Some(own)) => Ok(SignIn::Operator(own)),
+            _ => Err("spec.auth must name exactly one way to sign in".into()),
+        }
     }
 
     /// Bounds on what it may resolve to.
@@ -140,12 +230,13 @@ impl Provider {
         }
     }
 
-    /// What a reference's question to this provider is.
+    /// What a reference's question to this provider is; `project` as for [`Provider::account`].
     pub fn provide(
         &self,
         spec: &ImageRefSpec,
         namespace: &str,
         labels: &BTreeMap<String, String>,
+        project: Option<&str>,
         allowed: &AllowedEndpoints,
     ) -> Provided {
         let provider = self.id();
@@ -161,7 +252,7 @@ impl Provider {
                 ),
             );
         }
-        let account = match self.account(allowed) {
+        let account = match self.account(project, allowed) {
             Ok(account) => account,
             Err(message) => {
                 return unavailable(

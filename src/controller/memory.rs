@@ -3,6 +3,7 @@
 //! Owns [`plan::Memory`] of every object. The invariant that would break first: an object that was
 //! deleted and created again under its name starts with an empty memory.
 
+use super::observe::Version;
 use crate::api::condition::{self, ConditionType};
 use crate::api::{ImageRef, ImageRefStatus};
 use crate::plan::{self, Look};
@@ -23,8 +24,8 @@ const UNWRITTEN_FOR: Duration = Duration::from_secs(300);
 struct Entry {
     uid: String,
     memory: plan::Memory,
-    /// The provider as last seen: its generation and its credential.
-    provider: Option<String>,
+    /// The provider as last seen.
+    provider: Option<Version>,
     write_failures: u32,
     /// What a look brought that could not be written, with its question and time.
     unwritten: Option<(String, Look, Timestamp)>,
@@ -40,7 +41,12 @@ impl Memories {
 
     /// What is remembered of an object. A changed provider makes a look due at once, unless there
     /// is a good answer: that one waits for its own time, or for another target.
-    pub(crate) fn enter(&self, object: &ImageRef, provider: &str, now: Timestamp) -> plan::Memory {
+    pub(crate) fn enter(
+        &self,
+        object: &ImageRef,
+        provider: &Version,
+        now: Timestamp,
+    ) -> plan::Memory {
         let uid = object.uid().unwrap_or_default();
         let mut entries = self.entries();
         let entry = entries.entry(ObjectRef::from_obj(object)).or_default();
@@ -50,8 +56,8 @@ impl Memories {
                 ..Entry::default()
             };
         }
-        let before = entry.provider.replace(provider.into());
-        if before.is_some_and(|before| before != provider) && !is_settled(object.status.as_ref()) {
+        let before = entry.provider.replace(provider.clone());
+        if before.is_some_and(|before| before != *provider) && !is_settled(object.status.as_ref()) {
             entry.memory = plan::Memory {
                 next_look: Some(now),
                 ..plan::Memory::default()
@@ -160,7 +166,7 @@ mod tests {
     #[test]
     fn an_answer_that_could_not_be_written_is_used_again_for_the_same_question_for_a_while() {
         let (memories, one) = (Memories::default(), object("1"));
-        memories.enter(&one, "p", at(0));
+        memories.enter(&one, &Version::Unusable("p"), at(0));
         let look = || Look::Failed(Failure::new(FailureKind::NotFound, "no"));
         memories.keep_unwritten(&one, "q".into(), look(), at(0));
         assert!(memories.take_unwritten(&one, "q", at(1)).is_some());
@@ -181,15 +187,18 @@ mod tests {
     #[test]
     fn an_object_made_anew_under_its_name_starts_afresh() {
         let memories = Memories::default();
-        memories.enter(&object("1"), "p", at(0));
+        memories.enter(&object("1"), &Version::Unusable("p"), at(0));
         let memory = plan::Memory {
             failures: 3,
             ..Default::default()
         };
         memories.remember(&object("1"), memory.clone());
-        assert_eq!(memories.enter(&object("1"), "p", at(1)), memory);
         assert_eq!(
-            memories.enter(&object("2"), "p", at(1)),
+            memories.enter(&object("1"), &Version::Unusable("p"), at(1)),
+            memory
+        );
+        assert_eq!(
+            memories.enter(&object("2"), &Version::Unusable("p"), at(1)),
             plan::Memory::default()
         );
     }

@@ -7,15 +7,20 @@
 mod absences;
 mod act;
 mod memory;
+mod namespaces;
 mod observe;
+mod proofs;
 mod providers;
-mod reads;
+mod sign_ins;
+mod tokens;
 mod watch;
 
 use crate::api::condition::truncate;
 use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, ProviderKind};
 use crate::cloud::gate::Gates;
+use crate::cloud::identity::Exchanger;
 use crate::cloud::provider::Provider;
+use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
 use absences::Absences;
@@ -28,7 +33,8 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Client, ResourceExt};
 use memory::Memories;
-use reads::{Namespaces, Secrets};
+use namespaces::Namespaces;
+use sign_ins::SignIns;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +49,11 @@ const API_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a stop waits for what is under way.
 const STOP_LIMIT: Duration = Duration::from_secs(25);
 
+/// How often to tidy, and after how many rounds a gate that nobody asked for is forgotten: later
+/// than any refusal or pause ends.
+const TIDY_EVERY: Duration = Duration::from_secs(300);
+const GATE_ROUNDS: u32 = 24;
+
 /// What the operator is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -52,6 +63,8 @@ pub struct Config {
     pub namespace: Option<String>,
     /// Endpoints other than the vendors' own.
     pub allowed: AllowedEndpoints,
+    /// The operator's own identity, for ClusterImageProviders.
+    pub own: OperatorIdentities,
     /// ImageRefs worked on at once.
     pub concurrency: u16,
     /// Name of this process in events.
@@ -78,7 +91,7 @@ struct Context {
     refs: Store<ImageRef>,
     namespaced: Store<ImageProvider>,
     cluster: Store<ClusterImageProvider>,
-    secrets: Secrets,
+    sign_ins: SignIns,
     namespaces: Namespaces,
     memories: Memories,
     absences: Absences,
@@ -163,7 +176,7 @@ async fn limited<T>(
 /// When it ended without being asked to, or could not finish.
 pub async fn run(
     client: Client,
-    clouds: Clouds,
+    (clouds, exchanger): (Clouds, Exchanger),
     config: Config,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
@@ -177,9 +190,15 @@ pub async fn run(
         controller: FIELD_MANAGER.into(),
         instance: Some(config.instance.clone()),
     };
+    let sign_ins = SignIns::new(
+        client.clone(),
+        &config.operator_namespace,
+        config.own.clone(),
+        Arc::new(exchanger),
+    );
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
-        secrets: Secrets::new(client.clone()),
+        sign_ins,
         namespaces: Namespaces::new(client.clone()),
         gates: Gates::default(),
         memories: Memories::default(),
@@ -285,7 +304,7 @@ async fn references(
 
 /// Forgets what belongs to objects that are gone, so that nothing grows without end.
 async fn tidy(context: Arc<Context>, stop: CancellationToken) {
-    let mut every = tokio::time::interval(Duration::from_secs(300));
+    let mut every = tokio::time::interval(TIDY_EVERY);
     loop {
         tokio::select! {
             _ = every.tick() => {}
@@ -295,7 +314,7 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
         context
             .memories
             .retain(|key| context.refs.get(key).is_some());
-        context.gates.retain(|id| context.find(id).is_some());
+        context.gates.tidy(GATE_ROUNDS);
         context.absences.forget(Timestamp::now());
     }
 }
@@ -320,9 +339,11 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
         now,
     ) {
         Due::At(_) | Due::Never => Look::NotDue,
-        Due::Now => match (&observed.provided, &observed.credential) {
-            (Provided::Unavailable { failure, .. }, _) => Look::Failed(failure.clone()),
-            (Provided::Target { target, .. }, Some(credential)) => {
+        Due::Now => match (&observed.provided, &observed.signed_in) {
+            (Provided::Unavailable { failure, .. }, _) | (_, Some(Err(failure))) => {
+                Look::Failed(failure.clone())
+            }
+            (Provided::Target { target, .. }, Some(Ok(signed_in))) => {
                 // Nobody may use the old target's answer while the new one is being asked.
                 if status
                     .resolved_for
@@ -337,7 +358,7 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
                 match context.memories.take_unwritten(&object, &question, now) {
                     // The last write failed; what the platform said still holds.
                     Some(look) => look,
-                    None => match observe::look(&context, &object, target, credential).await {
+                    None => match observe::look(&context, &object, target, signed_in).await {
                         Some(look) => look,
                         None => return Ok(Action::requeue(observe::busy(&object))),
                     },

@@ -3,12 +3,13 @@
 //! Owns the reading side of a reconcile. Must not write anything. The invariant that would break
 //! first: every wait in here has a limit.
 
+use super::sign_ins::{NotSignedIn, SignedIn};
 use super::{ApiError, Context, limited};
 use crate::api::ImageRef;
-use crate::cloud::Credential;
+use crate::cloud::identity::{Identity, Proof};
 use crate::cloud::provider::{self, Provider};
 use crate::facts::{Failure, FailureKind};
-use crate::plan::{Look, Provided, ProviderId, Target};
+use crate::plan::{Account, Look, Provided, ProviderId, Target};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject};
@@ -20,12 +21,29 @@ use std::time::Duration;
 /// The longest wait for a place among the calls of a provider.
 const PLACE_LIMIT: Duration = Duration::from_secs(30);
 
-/// A reference's provider.
+/// A reference's provider, and who it is towards its platform.
 pub(crate) struct Observed {
     pub(crate) provided: Provided,
-    pub(crate) credential: Option<Arc<Credential>>,
-    /// Changes when the provider or its credential does.
-    pub(crate) version: String,
+    /// `None`: the platform is not to be asked.
+    pub(crate) signed_in: Option<Result<SignedIn, Failure>>,
+    pub(crate) version: Version,
+}
+
+/// Changes when a provider or its proof does, and when it can be used again: whoever was refused
+/// meanwhile is to ask anew.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// It cannot be used, for this reason.
+    Unusable(&'static str),
+    /// It can.
+    Usable {
+        /// UID and generation of the provider.
+        object: (Option<String>, Option<i64>),
+        /// What it proves itself by.
+        proof: Proof,
+        /// How often its platform answered again after an outage or a refusal.
+        recoveries: u32,
+    },
 }
 
 impl Observed {
@@ -35,9 +53,9 @@ impl Observed {
             Provided::Target { .. } => "suspended",
         };
         Self {
-            version: version.into(),
+            version: Version::Unusable(version),
             provided,
-            credential: None,
+            signed_in: None,
         }
     }
 }
@@ -65,7 +83,7 @@ pub(crate) async fn with_stored_status(
     Ok(Arc::new(object))
 }
 
-/// Finds the provider of a reference, and the credential to ask it with.
+/// Finds the provider of a reference, and signs it in.
 pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observed {
     let namespace = object.namespace().unwrap_or_default();
     let found = provider::choose(&object.spec, &namespace, |id| context.find(id));
@@ -88,51 +106,56 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
         Arc::new(BTreeMap::new())
     };
     let allowed = &context.config.allowed;
-    let provided = chosen.provide(&object.spec, &namespace, &labels, allowed);
-    let Provided::Target {
-        target,
-        suspended: false,
-        ..
-    } = &provided
-    else {
+    let may_ask = !chosen.suspended() && chosen.serves(&namespace, &labels);
+    if !may_ask || chosen.check(allowed).is_err() {
+        // Nothing is sent for it, not even a proof.
+        let project = chosen.known_project();
+        let provided = chosen.provide(&object.spec, &namespace, &labels, project, allowed);
+        return Observed::unavailable(provided);
+    }
+    let signed_in = context.sign_ins.of(&chosen).await;
+    let signed_in = signed_in.map_err(|NotSignedIn { failure, .. }| Failure {
+        message: format!("{}: {}", chosen.id(), failure.message),
+        ..failure
+    });
+    let project = match &signed_in {
+        Ok(SignedIn { project, .. }) => project.as_deref(),
+        Err(failure) if chosen.needs_project() && chosen.known_project().is_none() => {
+            return Observed::unavailable(Provided::Unavailable {
+                provider: Some(chosen.id()),
+                failure: failure.clone(),
+            });
+        }
+        Err(_) => chosen.known_project(),
+    };
+    let provided = chosen.provide(&object.spec, &namespace, &labels, project, allowed);
+    let Provided::Target { target, .. } = &provided else {
         return Observed::unavailable(provided);
     };
-    let Some(secret) = chosen.secret(&context.config.operator_namespace) else {
-        return not_ready(format!(
-            "{} names no Secret: mend spec.auth.secretRef",
-            chosen.id()
-        ));
+    let version = match &signed_in {
+        Ok(SignedIn { identity, .. }) => version(context, &chosen, identity, &target.account),
+        Err(failure) => Version::Unusable(failure.kind.as_str()),
     };
-    match context.secrets.credential(&secret, &target.account).await {
-        Ok(credential) => Observed {
-            version: version(
-                &chosen,
-                &credential,
-                context
-                    .gates
-                    .of(&target.provider, &target.account)
-                    .recoveries(),
-            ),
-            credential: Some(credential),
-            provided,
-        },
-        Err(error) => not_ready(format!("{}: {error}", chosen.id())),
+    Observed {
+        provided,
+        signed_in: Some(signed_in),
+        version,
     }
 }
 
-/// Names a provider together with the proof it asks with, and how often that was accepted again
-/// after a refusal: whoever was refused meanwhile is to ask anew.
-pub(super) fn version(provider: &Provider, credential: &Credential, recoveries: u32) -> String {
-    let (uid, generation) = match provider {
-        Provider::Namespaced(p) => (p.uid(), p.metadata.generation),
-        Provider::Cluster(p) => (p.uid(), p.metadata.generation),
-    };
-    let proof = hex::encode(&credential.fingerprint()[..8]);
-    format!(
-        "{}/{}/{proof}/{recoveries}",
-        uid.unwrap_or_default(),
-        generation.unwrap_or_default()
-    )
+/// The version of a provider that can be used.
+pub(super) fn version(
+    context: &Context,
+    provider: &Provider,
+    identity: &Identity,
+    account: &Account,
+) -> Version {
+    let proof = identity.proof();
+    Version::Usable {
+        object: provider.version(),
+        proof,
+        recoveries: context.gates.of(proof, account).recoveries(),
+    }
 }
 
 /// Asks the platform. `None`: too many others are waiting for it.
@@ -140,7 +163,7 @@ pub(crate) async fn look(
     context: &Context,
     object: &ImageRef,
     target: &Target,
-    credential: &Credential,
+    signed_in: &SignedIn,
 ) -> Option<Look> {
     let status = object.status.as_ref();
     // A name stays bound to its image only while it is the same question.
@@ -148,12 +171,31 @@ pub(crate) async fn look(
         .filter(|s| s.resolved_for.as_ref() == Some(&target.resolved_for(&object.spec.source)))
         .and_then(|s| s.image_id.as_deref());
     let timeout = object.spec.timeout();
-    let gate = context.gates.of(&target.provider, &target.account);
+    let gate = context
+        .gates
+        .of(signed_in.identity.proof(), &target.account);
     let now = Timestamp::now;
     let before = (gate.health(), gate.pause(now()).is_some());
-    let call = || context.clouds.look(target, credential, bound, timeout);
-    let passed = tokio::time::timeout(PLACE_LIMIT + timeout, gate.pass(credential, now, call));
-    let result = passed.await.ok()??;
+    let mut credential = signed_in.credential.clone();
+    let mut renewed = false;
+    let result = loop {
+        let fingerprint = credential.fingerprint();
+        let call = || context.clouds.look(target, &credential, bound, timeout);
+        let passed = gate.pass(&fingerprint, now, call);
+        let passed = tokio::time::timeout(PLACE_LIMIT + timeout, passed).await;
+        match passed.ok()?? {
+            Err(failure) if failure.kind == FailureKind::AuthenticationFailed && !renewed => {
+                renewed = true;
+                let identity = &signed_in.identity;
+                match context.sign_ins.renewed(identity, &fingerprint).await {
+                    None => break Err(failure),
+                    Some(Err(unissued)) => break Err(unissued),
+                    Some(Ok(another)) => credential = another,
+                }
+            }
+            result => break result,
+        }
+    };
     if before != (gate.health(), gate.pause(now()).is_some()) {
         context.health_changed(&target.provider);
     }

@@ -4,15 +4,15 @@
 //! of references. The invariant that would break first: a changed provider or Secret reaches every
 //! reference that waits for it, without any right to list Secrets.
 
+mod judge;
+
 use super::act::publish_about;
-use super::reads::SecretError;
+use super::observe::Version;
 use super::watch::Watched;
-use super::{API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, observe, watch};
+use super::{API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, watch};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ProviderStatus, Reason};
-use crate::cloud::gate::Health;
 use crate::cloud::provider::{Provider, may_use};
-use crate::facts::FailureKind;
 use crate::plan::ProviderId;
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
@@ -25,17 +25,22 @@ use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// How often a provider's Secret is read again.
-const SECRET_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the objects that a provider signs in with are read again; spread by a tenth.
+const READ_INTERVAL: Duration = Duration::from_secs(60);
 
-/// When to read a Secret again that could not be read.
+/// When to read an object again that could not be read.
 const UNREAD_RETRY: Duration = Duration::from_secs(10);
+
+/// The least time between two such reads that nobody waits for: at most 20 a second.
+const READ_PACE: Duration = Duration::from_millis(50);
 
 /// A provider kind, as far as this module reads it.
 pub(super) trait HasStatus {
@@ -65,9 +70,14 @@ struct Shared<K: Resource> {
     context: Arc<Context>,
     api: ApiFor<K>,
     wrap: Wrap<K>,
-    /// The versions that references have heard of, by provider.
-    told: std::sync::Mutex<HashMap<ProviderId, String>>,
+    /// What references have heard of, by provider.
+    told: std::sync::Mutex<HashMap<ProviderId, Told>>,
+    /// When the next read that nobody waits for may be made.
+    paced: tokio::sync::Mutex<Instant>,
 }
+
+/// UID and generation of a provider, and its version.
+type Told = ((Option<String>, Option<i64>), Version);
 
 /// The controller of one kind; it runs until `stop`.
 pub(super) fn controller<K>(
@@ -86,6 +96,7 @@ where
         api: api_for,
         wrap,
         told: std::sync::Mutex::default(),
+        paced: tokio::sync::Mutex::new(Instant::now()),
     };
     let by_name = changes.map(|id| {
         let reference = ObjectRef::new(&id.name);
@@ -121,29 +132,29 @@ where
 {
     let context = &shared.context;
     let provider = (shared.wrap)(object.clone());
-    let now = Timestamp::now();
-    let Some((truth, reason, message, version)) = judge(context, &provider).await else {
+    let previous = object.status().cloned().unwrap_or_default();
+    let generation = object.meta().generation.unwrap_or_default();
+    if previous.observed_generation == Some(generation) {
+        shared.pace().await;
+    }
+    let Some(judged) = judge::judge(context, &provider).await else {
         // The API server's trouble, not the provider's: what is known of it stays.
         return Ok(Action::requeue(UNREAD_RETRY));
     };
-    tell(&shared, &object, &provider, &version).await;
+    tell(&shared, &provider, judged.version).await;
 
-    let previous = object.status().cloned().unwrap_or_default();
-    let generation = object.meta().generation.unwrap_or_default();
+    let now = Timestamp::now();
     let mut conditions = previous.conditions.clone();
     condition::set(
         &mut conditions,
         ConditionType::Ready,
-        truth,
-        reason,
-        &message,
+        judged.truth,
+        judged.reason,
+        &judged.message,
         generation,
         now,
     );
-    let pause = context
-        .gates
-        .find(&provider.id())
-        .and_then(|gate| gate.pause(now));
+    let pause = judged.gate.and_then(|gate| gate.pause(now));
     let (truth, reason, message) = match &pause {
         Some((_, failure)) => (Truth::True, Reason::RateLimited, failure.message.as_str()),
         None => (
@@ -164,6 +175,10 @@ where
     );
     let status = ProviderStatus {
         observed_generation: Some(generation),
+        // Kept while it cannot be looked up: a suspended provider still has one.
+        project_id: judged
+            .project
+            .or_else(|| provider.known_project().map(Into::into)),
         conditions,
     };
     if durable(&status) != durable(&previous) {
@@ -172,91 +187,54 @@ where
         announce(context, object.as_ref(), &previous, &status).await;
     }
     let next = match pause {
-        Some((until, _)) => now
-            .duration_until(until)
-            .unsigned_abs()
-            .min(SECRET_INTERVAL),
-        None => secret_due(&status.conditions, now),
+        Some((until, _)) => now.duration_until(until).unsigned_abs().min(READ_INTERVAL),
+        None => read_due(&status.conditions, now),
     };
-    Ok(Action::requeue(next + Duration::from_millis(500)))
+    let spread = next.mul_f64(spread(object.meta().uid.as_deref().unwrap_or_default()));
+    Ok(Action::requeue(spread + Duration::from_millis(500)))
 }
 
-/// When to read the Secret again: a missing one is often just being created, in the same file.
-fn secret_due(conditions: &[Condition], now: Timestamp) -> Duration {
+impl<K: Resource> Shared<K> {
+    /// Waits for a turn among the reads that nobody waits for.
+    async fn pace(&self) {
+        let turn = {
+            let mut next = self.paced.lock().await;
+            let turn = (*next).max(Instant::now());
+            *next = turn + READ_PACE;
+            turn
+        };
+        tokio::time::sleep_until(turn).await;
+    }
+}
+
+/// 0.9 to 1.1, by the object: providers that were created together are not read together for ever.
+fn spread(uid: &str) -> f64 {
+    let digest = Sha256::digest(uid);
+    0.9 + f64::from(digest[0]) / 1275.0
+}
+
+/// When to read again: a missing object is often just being created, in the same file.
+fn read_due(conditions: &[Condition], now: Timestamp) -> Duration {
+    let missing = [Reason::SecretNotFound, Reason::ServiceAccountNotFound].map(Reason::as_str);
     match condition::find(conditions, ConditionType::Ready) {
-        Some(ready) if ready.reason == Reason::SecretNotFound.as_str() => {
+        Some(ready) if missing.contains(&ready.reason.as_str()) => {
             let since = ready.last_transition_time.0.min(now);
-            (now.duration_since(since).unsigned_abs() / 2).min(SECRET_INTERVAL)
+            (now.duration_since(since).unsigned_abs() / 2).min(READ_INTERVAL)
         }
-        _ => SECRET_INTERVAL,
+        _ => READ_INTERVAL,
     }
-}
-
-/// Whether the provider can be used, and the version that references are told.
-/// `None`: the Secret could not be read just now.
-async fn judge(context: &Context, provider: &Provider) -> Option<(Truth, Reason, String, String)> {
-    let no = |reason, message: String| Some((Truth::False, reason, message, format!("{reason:?}")));
-    let account = match provider.account(&context.config.allowed) {
-        Ok(account) => account,
-        Err(message) if provider.has_endpoint() => return no(Reason::EndpointNotAllowed, message),
-        Err(message) => return no(Reason::InvalidSpec, message),
-    };
-    if provider.suspended() {
-        let message = "spec.suspend is set: the platform is not asked until it is removed";
-        return no(Reason::Suspended, message.into());
-    }
-    let Some(secret) = provider.secret(&context.config.operator_namespace) else {
-        return no(Reason::InvalidSpec, "spec.auth names no Secret".into());
-    };
-    let credential = match context.secrets.refresh(&secret, &account).await {
-        Ok(credential) => credential,
-        Err(error) => {
-            let reason = match error {
-                SecretError::NotFound(_) => Reason::SecretNotFound,
-                SecretError::Invalid(..) | SecretError::Forbidden(_) => Reason::SecretInvalid,
-                SecretError::Unread(..) => {
-                    warn!(provider = %provider.id(), %error, "the provider's Secret is read again soon");
-                    return None;
-                }
-            };
-            return no(reason, error.to_string());
-        }
-    };
-    let gate = context.gates.of(&provider.id(), &account);
-    let version = observe::version(provider, &credential, gate.recoveries());
-    Some(match gate.health_of(&credential) {
-        Health::Failing(failure) => {
-            let reason = match failure.kind {
-                FailureKind::AuthenticationFailed => Reason::AuthenticationFailed,
-                FailureKind::Unreachable => Reason::ProviderUnreachable,
-                FailureKind::ResponseInvalid => Reason::ResponseInvalid,
-                _ => Reason::ProviderError,
-            };
-            (Truth::False, reason, failure.message, version)
-        }
-        Health::Unknown | Health::Answering => {
-            let message = format!("Secret {}/{} holds credentials", secret.0, secret.1);
-            (Truth::True, Reason::CredentialsRead, message, version)
-        }
-    })
 }
 
 /// Has the references of a provider that changed look again. They are told again with the next
 /// reconcile if not all of them could be.
 async fn tell<K: Resource<DynamicType = ()>>(
     shared: &Shared<K>,
-    object: &K,
     provider: &Provider,
-    version: &str,
+    version: Version,
 ) {
     let id = provider.id();
     let context = &shared.context;
-    let meta = object.meta();
-    let version = format!(
-        "{}/{}/{version}",
-        meta.uid.as_deref().unwrap_or_default(),
-        meta.generation.unwrap_or_default()
-    );
+    let version = (provider.version(), version);
     let told = || {
         shared
             .told

@@ -103,7 +103,7 @@ async fn behind_a_proxy_the_host_rule_alone_decides() {
     let spec = serde_json::json!({"region": "cn-north-4", "projectId": "p", "endpoint": endpoint});
     let spec = serde_json::from_value(spec).unwrap();
     let account =
-        imageref::cloud::modelarts::endpoint::account(&spec, &AllowedEndpoints::default());
+        imageref::cloud::modelarts::endpoint::account(&spec, None, &AllowedEndpoints::default());
     assert!(account.unwrap_err().contains("--allow-endpoint"));
     assert_eq!(proxy.asked().len(), 1);
 

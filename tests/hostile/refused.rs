@@ -106,9 +106,8 @@ fn the_operator_refuses_all_of_it_without_the_crd() {
                 Query::new(&spec.source, &account(&object["spec"]["source"])).map(drop)
             } else {
                 let provider = read(kind, object);
-                let secret = provider.secret("operator");
-                let secret = secret.ok_or("names no Secret".to_owned());
-                provider.account(&allowed).and(secret).map(drop)
+                let sign_in = provider.sign_in("operator").map(drop);
+                provider.check(&allowed).and(sign_in)
             };
             let message = refused.expect_err(&row.name);
             assert!(

@@ -10,6 +10,7 @@ use super::object::NAME_LABEL;
 use crate::api::condition::{self, ConditionType, Truth};
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::cloud::gate::{Gate, Gates};
+use crate::cloud::identity::{CredentialCache, Identity, ProjectIds, Region};
 use crate::cloud::provider::{self, Provider};
 use crate::cloud::{AllowedEndpoints, Clouds, Credential};
 use crate::facts::{Facts, Failure, FailureKind};
@@ -17,7 +18,7 @@ use crate::plan::{self, Due, Input, Look, Memory, Provided, ProviderId, Target};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Waits before the second and the third try.
@@ -40,6 +41,8 @@ pub(super) struct Asker {
     pub(super) operator_namespace: String,
     pub(super) environment: Option<Environment>,
     pub(super) gates: Gates,
+    pub(super) credentials: CredentialCache,
+    pub(super) projects: ProjectIds,
     /// Where the credentials of each provider came from.
     pub(super) origins: Mutex<BTreeMap<ProviderId, String>>,
 }
@@ -64,7 +67,8 @@ impl Answer {
 
 struct Observed {
     provided: Provided,
-    credential: Option<Credential>,
+    /// `None`: the platform is not to be asked.
+    signed_in: Option<Result<SignedIn, Failure>>,
     fix: Option<String>,
 }
 
@@ -72,10 +76,17 @@ impl Observed {
     fn unavailable(provided: Provided, fix: Option<String>) -> Self {
         Self {
             provided,
-            credential: None,
+            signed_in: None,
             fix,
         }
     }
+}
+
+/// Who a provider is towards its platform.
+struct SignedIn {
+    identity: Arc<Identity>,
+    credential: Arc<Credential>,
+    project: Option<Arc<str>>,
 }
 
 impl Asker {
@@ -83,9 +94,9 @@ impl Asker {
     pub(super) async fn answer(&self, object: &ImageRef) -> Answer {
         let Observed {
             provided,
-            credential,
+            signed_in,
             fix,
-        } = self.observe(object);
+        } = self.observe(object).await;
         let requested_at = object.annotations().get(RECONCILE_REQUESTED_AT).cloned();
         let uid = object.uid().unwrap_or_default();
         let subject = plan::Object {
@@ -102,10 +113,11 @@ impl Asker {
         };
         let memory = Memory::default();
         let due = plan::due(&subject, &provided, &previous, &memory, Timestamp::now());
-        let look = match (due, &provided, &credential) {
-            (Due::Now, Provided::Unavailable { failure, .. }, _) => Look::Failed(failure.clone()),
-            (Due::Now, Provided::Target { target, .. }, Some(credential)) => {
-                match self.look(object, target, credential).await {
+        let look = match (due, &provided, &signed_in) {
+            (Due::Now, Provided::Unavailable { failure, .. }, _)
+            | (Due::Now, _, Some(Err(failure))) => Look::Failed(failure.clone()),
+            (Due::Now, Provided::Target { target, .. }, Some(Ok(signed_in))) => {
+                match self.look(object, target, signed_in).await {
                     Ok(facts) => Look::Found(facts),
                     Err(failure) => Look::Failed(failure),
                 }
@@ -139,8 +151,8 @@ impl Asker {
         self.manifests.providers.get(id).cloned()
     }
 
-    /// The provider of a reference and the credential to ask it with.
-    fn observe(&self, object: &ImageRef) -> Observed {
+    /// The provider of a reference, and who it is towards its platform.
+    async fn observe(&self, object: &ImageRef) -> Observed {
         let namespace = object.namespace().unwrap_or_default();
         let chosen = match provider::choose(&object.spec, &namespace, |id| self.find(id)) {
             Ok(chosen) => chosen,
@@ -164,35 +176,74 @@ impl Asker {
             let fix = format!("add the file of Namespace {namespace} with -f");
             return not_ready(message, Some(fix));
         };
-        let provided = chosen.provide(&object.spec, &namespace, &labels, &self.allowed);
-        let Provided::Target {
-            target,
-            suspended: false,
-            ..
-        } = &provided
-        else {
-            return Observed::unavailable(provided, None);
+        let provide = |project: Option<&str>| {
+            chosen.provide(&object.spec, &namespace, &labels, project, &self.allowed)
+        };
+        let may_ask = !chosen.suspended() && chosen.serves(&namespace, &labels);
+        let (cloud, region) = match chosen.cloud() {
+            Ok(found) if may_ask && chosen.check(&self.allowed).is_ok() => found,
+            // Nothing is sent for it, not even a proof.
+            _ => return Observed::unavailable(provide(chosen.known_project()), None),
         };
         let found = credentials::find(
             &chosen,
-            &target.account,
+            cloud,
             &self.manifests,
             &self.operator_namespace,
             self.environment,
         );
-        match found {
-            Ok((credential, from)) => {
+        let identity = match found {
+            Ok((source, from)) => {
                 let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
                 origins.insert(chosen.id(), from);
                 drop(origins);
-                Observed {
-                    provided,
-                    credential: Some(credential),
-                    fix: None,
-                }
+                Region::new(region).and_then(|region| Identity::new(source, region))
             }
-            Err(Missing { message, fix }) => not_ready(message, fix),
+            Err(Missing { message, fix }) => return not_ready(message, fix),
+        };
+        let identity = match identity {
+            Ok(identity) => Arc::new(identity),
+            Err(why) => return not_ready(format!("{}: {why}", chosen.id()), None),
+        };
+        let signed_in = self.sign_in(&chosen, identity).await;
+        let signed_in = signed_in.map_err(|failure| Failure {
+            message: format!("{}: {}", chosen.id(), failure.message),
+            ..failure
+        });
+        let provided = match &signed_in {
+            Ok(signed_in) => provide(signed_in.project.as_deref()),
+            Err(failure) if chosen.needs_project() => {
+                let provided = Provided::Unavailable {
+                    provider: Some(chosen.id()),
+                    failure: failure.clone(),
+                };
+                return Observed::unavailable(provided, None);
+            }
+            Err(_) => provide(None),
+        };
+        Observed {
+            provided,
+            signed_in: Some(signed_in),
+            fix: None,
         }
+    }
+
+    async fn sign_in(
+        &self,
+        provider: &Provider,
+        identity: Arc<Identity>,
+    ) -> Result<SignedIn, Failure> {
+        let credential = self.credentials.credential(&identity).await?;
+        let project = if provider.needs_project() {
+            Some(self.projects.of(&identity, &credential).await?)
+        } else {
+            None
+        };
+        Ok(SignedIn {
+            identity,
+            credential,
+            project,
+        })
     }
 
     /// The labels that decide whether a provider serves a namespace; `None` if they are not known.
@@ -224,9 +275,14 @@ impl Asker {
         &self,
         object: &ImageRef,
         target: &Target,
-        credential: &Credential,
+        signed_in: &SignedIn,
     ) -> Result<Facts, Failure> {
-        let gate = self.gates.of(&target.provider, &target.account);
+        let SignedIn {
+            identity,
+            credential,
+            ..
+        } = signed_in;
+        let gate = self.gates.of(identity.proof(), &target.account);
         let mut waits = 0;
         let mut pauses = BACKOFF.into_iter();
         loop {
@@ -277,7 +333,8 @@ impl Asker {
                     result
                 }
             };
-            let passed = Box::pin(gate.pass(credential, Timestamp::now, call)).await;
+            let fingerprint = credential.fingerprint();
+            let passed = Box::pin(gate.pass(&fingerprint, Timestamp::now, call)).await;
             if let Some(result) = passed {
                 return (called, result);
             }

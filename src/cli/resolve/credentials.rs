@@ -5,9 +5,11 @@
 //! printed names variables and files, never values.
 
 use super::manifests::Manifests;
-use crate::cloud::Credential;
+use crate::api::auth::Agency;
+use crate::cloud::Cloud;
+use crate::cloud::identity::Source;
 use crate::cloud::provider::Provider;
-use crate::plan::Account;
+use crate::cloud::sign_in::{ObjectKey, SignIn, of_secret};
 use std::collections::BTreeMap;
 
 /// The variables of one group, each with the Secret's key that it stands for.
@@ -50,65 +52,87 @@ pub(super) struct Missing {
     pub(super) fix: Option<String>,
 }
 
-/// A credential and, for people, where it comes from.
-pub(super) type Found = (Credential, String);
+/// A proof and, for people, where it comes from.
+pub(super) type Found = (Source, String);
 
-/// Finds the credential of a provider. Without `environment`, only Secrets count.
+/// What a provider says of its proof, beside what it holds.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    cloud: Cloud,
+    agency: Option<&'a Agency>,
+    project: Option<&'a str>,
+}
+
+/// Finds the proof of a provider. Without `environment`, only Secrets count.
 pub(super) fn find(
     provider: &Provider,
-    account: &Account,
+    cloud: Cloud,
     manifests: &Manifests,
     operator_namespace: &str,
     environment: Option<Environment>,
 ) -> Result<Found, Missing> {
     let id = provider.id();
-    let Some(key) = provider.secret(operator_namespace) else {
-        return Err(Missing {
-            message: format!("{id} names no Secret"),
-            fix: None,
-        });
+    let missing = |message: &str, fix| Missing {
+        message: format!("{id}: {message}"),
+        fix,
     };
-    let (namespace, name) = &key;
-    if let Some(secret) = manifests.secrets.get(&key) {
-        let from = format!("Secret {namespace}/{name} in {}", secret.file);
-        return Credential::from_secret(account, &secret.data)
-            .map(|credential| (credential, from))
-            .map_err(|error| Missing {
-                message: format!("{id}: Secret {namespace}/{name}: {error}"),
-                fix: None,
-            });
+    let sign_in = provider
+        .sign_in(operator_namespace)
+        .map_err(|error| missing(&error, None))?;
+    let (key, agency) = match &sign_in {
+        SignIn::Secret { secret, agency } => (Some(secret), *agency),
+        SignIn::ServiceAccount { .. } | SignIn::Operator(_) => (None, None),
+    };
+    let wanted = Wanted {
+        cloud,
+        agency,
+        project: provider.project(),
+    };
+    if let Some(key) = key
+        && let Some(secret) = manifests.secrets.get(key)
+    {
+        let label = format!("Secret {}/{}", key.0, key.1);
+        let from = format!("{label} in {}", secret.file);
+        return of_secret(cloud, &secret.data, agency, wanted.project)
+            .map(|source| (source, from))
+            .map_err(|error| missing(&format!("{label}: {error}"), None));
     }
     if let Some(environment) = environment {
-        match from_environment(account, environment) {
+        match from_environment(wanted, environment) {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {}
-            Err(error) => {
-                return Err(Missing {
-                    message: format!("{id}: {error}"),
-                    fix: None,
-                });
-            }
+            Err(error) => return Err(missing(&error, None)),
         }
     }
-    Err(Missing {
-        message: format!(
-            "{id}: Secret {namespace}/{name} does not exist: create it, or mend spec.auth.secretRef"
-        ),
-        fix: Some(fix(
-            provider,
-            account,
-            manifests,
-            &key,
-            environment.is_some(),
-        )),
-    })
+    let Some(key) = key else {
+        let message = match &sign_in {
+            SignIn::ServiceAccount {
+                account: (namespace, name),
+                ..
+            } => format!(
+                "it signs in with ServiceAccount {namespace}/{name}, which only the operator can"
+            ),
+            _ => "it signs in as the operator itself, which only the operator can".into(),
+        };
+        let fix = environment.map_or_else(
+            || "leave out --no-env and set the variables of an access key".into(),
+            |_| variables(cloud),
+        );
+        return Err(missing(&message, Some(fix)));
+    };
+    let message = format!(
+        "Secret {}/{} does not exist: create it, or mend spec.auth.secretRef",
+        key.0, key.1
+    );
+    let fix = fix(provider, cloud, manifests, key, environment.is_some());
+    Err(missing(&message, Some(fix)))
 }
 
 fn fix(
     provider: &Provider,
-    account: &Account,
+    cloud: Cloud,
     manifests: &Manifests,
-    (namespace, name): &(String, String),
+    (namespace, name): &ObjectKey,
     environment: bool,
 ) -> String {
     let elsewhere = manifests.secrets.keys().find(|(_, other)| other == name);
@@ -124,22 +148,27 @@ fn fix(
     if !environment {
         return format!("{file} (--no-env leaves the environment out)");
     }
-    let vendor = match account {
-        Account::ModelArts { .. } => HUAWEI,
-        Account::Pai { .. } => ALIBABA,
+    format!("{file}; or {}", variables(cloud))
+}
+
+/// Which variables can hold an access key.
+fn variables(cloud: Cloud) -> String {
+    let vendor = match cloud {
+        Cloud::Huawei => HUAWEI,
+        Cloud::Alibaba => ALIBABA,
     };
     format!(
-        "{file}; or set {} and {}, or {} and {}",
+        "set {} and {}, or {} and {}",
         OWN[0].1, OWN[1].1, vendor[0].1, vendor[1].1
     )
 }
 
 /// The first group of which anything is set; a group that is set in part is an error, since a mix of
 /// two accounts would be worse.
-fn from_environment(account: &Account, environment: Environment) -> Result<Option<Found>, String> {
-    let groups = match account {
-        Account::ModelArts { .. } => [OWN, HUAWEI],
-        Account::Pai { .. } => [OWN_FOR_PAI, ALIBABA],
+fn from_environment(wanted: Wanted<'_>, environment: Environment) -> Result<Option<Found>, String> {
+    let groups = match wanted.cloud {
+        Cloud::Huawei => [OWN, HUAWEI],
+        Cloud::Alibaba => [OWN_FOR_PAI, ALIBABA],
     };
     for group in groups {
         let set: BTreeMap<_, _> = group
@@ -159,10 +188,10 @@ fn from_environment(account: &Account, environment: Environment) -> Result<Optio
             .filter(|(key, _)| set.contains_key(key))
             .map(|(_, variable)| *variable)
             .collect();
-        return match Credential::from_secret(account, &data) {
-            Ok(credential) => {
+        return match of_secret(wanted.cloud, &data, wanted.agency, wanted.project) {
+            Ok(source) => {
                 let from = format!("the environment: {}", names.join(", "));
-                Ok(Some((credential, from)))
+                Ok(Some((source, from)))
             }
             Err(error) => Err(in_variables(&error, group)),
         };
@@ -183,20 +212,11 @@ fn in_variables(error: &str, group: Group) -> String {
 mod tests {
     use super::*;
 
-    fn huawei() -> Account {
-        Account::ModelArts {
-            endpoint: "https://h.example".into(),
-            region: "cn-north-4".into(),
-            project_id: "p".into(),
-            workspace_id: "0".into(),
-        }
-    }
-
-    fn alibaba() -> Account {
-        Account::Pai {
-            endpoint: "https://h.example".into(),
-            region: "cn-shanghai".into(),
-            workspace_id: None,
+    const fn wanted(cloud: Cloud) -> Wanted<'static> {
+        Wanted {
+            cloud,
+            agency: None,
+            project: None,
         }
     }
 
@@ -237,58 +257,58 @@ mod tests {
 
     #[test]
     fn our_variables_come_before_the_vendors_and_groups_do_not_mix() {
-        let from = |account: &Account, environment: Environment| match from_environment(
-            account,
+        let from = |cloud: Cloud, environment: Environment| match from_environment(
+            wanted(cloud),
             environment,
         ) {
             Ok(found) => found.map_or_else(|| "none".into(), |(_, from)| from),
             Err(error) => error,
         };
-        let rows: [(Account, Environment, &str); 9] = [
+        let rows: [(Cloud, Environment, &str); 9] = [
             (
-                huawei(),
+                Cloud::Huawei,
                 both,
                 "the environment: IMAGEREF_ACCESS_KEY_ID, IMAGEREF_ACCESS_KEY_SECRET",
             ),
             (
-                alibaba(),
+                Cloud::Alibaba,
                 both,
                 "the environment: IMAGEREF_ACCESS_KEY_ID, IMAGEREF_ACCESS_KEY_SECRET",
             ),
             (
-                huawei(),
+                Cloud::Huawei,
                 vendors,
                 "the environment: HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK",
             ),
             (
-                alibaba(),
+                Cloud::Alibaba,
                 vendors,
                 "the environment: ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET",
             ),
             (
-                huawei(),
+                Cloud::Huawei,
                 half,
                 "the environment lacks IMAGEREF_ACCESS_KEY_SECRET; it has IMAGEREF_ACCESS_KEY_ID",
             ),
             (
-                huawei(),
+                Cloud::Huawei,
                 token_and_vendor,
                 "the environment: IMAGEREF_AUTH_TOKEN",
             ),
             (
-                alibaba(),
+                Cloud::Alibaba,
                 token_and_vendor,
                 "the environment: ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET",
             ),
             (
-                huawei(),
+                Cloud::Huawei,
                 token_and_keys,
                 "the environment holds IMAGEREF_AUTH_TOKEN and an access key: keep one of them",
             ),
-            (huawei(), |_| None, "none"),
+            (Cloud::Huawei, |_| None, "none"),
         ];
-        for (account, environment, expected) in rows {
-            assert_eq!(from(&account, environment), expected);
+        for (cloud, environment, expected) in rows {
+            assert_eq!(from(cloud, environment), expected);
         }
     }
 }

@@ -15,6 +15,7 @@ mod problem;
 mod secret;
 
 use crate::cloud::gate::Gates;
+use crate::cloud::identity::{CacheOptions, CredentialCache, ProjectIds};
 use anyhow::{Context as _, Result, bail};
 use ask::{Answer, Asker};
 use futures::StreamExt as _;
@@ -24,7 +25,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 /// Some `ImageRef` is not resolved.
 const NOT_RESOLVED: u8 = 1;
@@ -74,7 +75,7 @@ pub(super) struct Arguments {
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
-    endpoints: super::EndpointArguments,
+    network: super::network::NetworkArguments,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -86,8 +87,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
             bail!("{option} {value:?} is not the name of a namespace");
         }
     }
-    let clouds = arguments.endpoints.clouds()?;
-    let allowed = arguments.endpoints.allowed()?;
+    let own = super::network::OwnArguments::default();
+    let (clouds, exchanger) = arguments.network.clients(&own)?;
+    let exchanger = Arc::new(exchanger);
+    let allowed = arguments.network.allowed()?;
     let (manifests, problems) =
         manifests::read(&arguments.files, arguments.recursive, &arguments.namespace)
             .context("starting to read")?;
@@ -111,6 +114,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         operator_namespace: arguments.operator_namespace,
         environment: (!arguments.no_env).then_some(credentials::process),
         gates: Gates::default(),
+        credentials: CredentialCache::new(exchanger.clone(), CacheOptions::default()),
+        projects: ProjectIds::new(exchanger),
         origins: std::sync::Mutex::default(),
     };
     let bar = progress(asker.manifests.refs.len());

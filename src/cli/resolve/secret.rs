@@ -21,11 +21,14 @@ const FIELDS: [&str; 7] = [
 ];
 
 /// The keys that providers read.
-const KEYS: [&str; 4] = [
+const KEYS: [&str; 7] = [
     "accessKeyId",
     "accessKeySecret",
     "securityToken",
     "authToken",
+    "domainName",
+    "userName",
+    "password",
 ];
 
 /// Reads the values; those of `stringData` win, as in a cluster.

@@ -1,9 +1,12 @@
 //! What a gate promises, call by call.
 
 use super::*;
+use crate::cloud::Credential;
+use crate::cloud::identity::{Identity, Region, Source};
+use crate::facts::Facts;
 
-fn keys(secret: &str) -> Credential {
-    Credential::HuaweiToken(secret.into())
+fn keys(secret: &str) -> [u8; 32] {
+    Credential::HuaweiToken(secret.into()).fingerprint()
 }
 
 fn at(second: i64) -> Timestamp {
@@ -12,14 +15,14 @@ fn at(second: i64) -> Timestamp {
 
 async fn pass(
     gate: &Gate,
-    credential: &Credential,
+    fingerprint: &[u8; 32],
     now: i64,
     result: Result<Facts, Failure>,
 ) -> (bool, Option<FailureKind>) {
     let mut called = false;
     let outcome = gate
         .pass(
-            credential,
+            fingerprint,
             || at(now),
             || {
                 called = true;
@@ -61,7 +64,7 @@ async fn many_callers_try_an_unproven_credential_once() {
     let calls = Arc::new(AtomicUsize::new(0));
     let credential = keys("a");
     let tasks = (0..QUEUE).map(|_| {
-        let (gate, calls, credential) = (gate.clone(), calls.clone(), credential.clone());
+        let (gate, calls, credential) = (gate.clone(), calls.clone(), credential);
         async move {
             gate.pass(
                 &credential,
@@ -121,7 +124,8 @@ async fn a_slow_platform_holds_a_bounded_number_of_callers() {
     let gate = Arc::new(Gate::new());
     pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound)).await;
     let busy = |gate: Arc<Gate>| async move {
-        gate.pass(&keys("a"), || at(0), std::future::pending).await
+        let never = std::future::pending::<Result<Facts, Failure>>;
+        gate.pass(&keys("a"), || at(0), never).await
     };
     for _ in 0..CONCURRENT + QUEUE {
         tokio::spawn(busy(gate.clone()));
@@ -136,16 +140,14 @@ async fn a_slow_platform_holds_a_bounded_number_of_callers() {
 #[tokio::test]
 async fn an_answer_under_way_does_not_end_a_pause_nor_a_shorter_one_a_longer() {
     let gate = Gate::new();
-    let throttled = |seconds| {
-        Err(Failure {
-            retry_after: Some(Duration::from_secs(seconds)),
-            ..failure(FailureKind::Throttled).unwrap_err()
-        })
+    let throttled = |seconds| Failure {
+        retry_after: Some(Duration::from_secs(seconds)),
+        ..failure(FailureKind::Throttled).unwrap_err()
     };
-    let fingerprint = keys("a").fingerprint();
-    gate.record(&fingerprint, &throttled(90), at(0));
-    gate.record(&fingerprint, &throttled(10), at(0));
-    gate.record(&fingerprint, &failure(FailureKind::NotFound), at(0));
+    let missing = failure(FailureKind::NotFound).unwrap_err();
+    for answer in [throttled(90), throttled(10), missing] {
+        gate.record(&keys("a"), Some(&answer), at(0));
+    }
     assert!(gate.pause(at(89)).is_some());
 }
 
@@ -178,28 +180,55 @@ async fn after_the_first_success_those_who_waited_go_side_by_side() {
     assert!(ended.is_ok(), "one at a time");
 }
 
-#[test]
-fn another_account_is_another_gate() {
-    let account = |endpoint: &str| Account::Pai {
+fn proof(secret: &str) -> Proof {
+    let source = Source::Static(Credential::HuaweiToken(secret.into()));
+    let region = Region::new("cn-shanghai").unwrap();
+    Identity::new(source, region).unwrap().proof()
+}
+
+fn account(endpoint: &str) -> Account {
+    Account::Pai {
         endpoint: endpoint.into(),
         region: "cn-shanghai".into(),
         workspace_id: None,
-    };
-    let provider = ProviderId {
-        kind: crate::api::ProviderKind::Cluster,
-        namespace: None,
-        name: "p".into(),
-    };
+    }
+}
+
+#[test]
+fn another_account_or_proof_is_another_gate_and_an_equal_one_is_the_same() {
     let gates = Gates::default();
-    let auth = failure(FailureKind::AuthenticationFailed);
-    let gate = gates.of(&provider, &account("https://wrong"));
-    gate.record(&keys("a").fingerprint(), &auth, at(0));
-    let same = gates.of(&provider, &account("https://wrong"));
-    assert!(same.closed(&keys("a").fingerprint(), at(1)).is_some());
-    let mended = gates.of(&provider, &account("https://right"));
-    assert!(mended.closed(&keys("a").fingerprint(), at(1)).is_none());
-    gates.retain(|_| false);
-    assert!(gates.find(&provider).is_none());
+    let auth = failure(FailureKind::AuthenticationFailed).unwrap_err();
+    let gate = gates.of(proof("a"), &account("https://wrong"));
+    gate.record(&keys("a"), Some(&auth), at(0));
+    let closed = |proof, endpoint| {
+        let gate = gates.of(proof, &account(endpoint));
+        gate.closed(&keys("a"), at(1)).is_some()
+    };
+    assert!(closed(proof("a"), "https://wrong"));
+    assert!(!closed(proof("a"), "https://right"));
+    assert!(!closed(proof("b"), "https://wrong"));
+}
+
+#[test]
+fn a_gate_that_nobody_asks_for_is_forgotten_after_some_rounds() {
+    let gates = Gates::default();
+    let asked = || gates.of(proof("a"), &account("https://a"));
+    let gate = asked();
+    for _ in 0..5 {
+        gates.tidy(2);
+        assert!(Arc::ptr_eq(&gate, &asked()), "asked for in each round");
+    }
+    (0..2).for_each(|_| gates.tidy(2));
+    assert!(Arc::ptr_eq(&gate, &asked()));
+    (0..3).for_each(|_| gates.tidy(2));
+    assert!(!Arc::ptr_eq(&gate, &asked()));
+}
+
+#[tokio::test]
+async fn what_was_never_sent_says_nothing_about_the_platform() {
+    let gate = Gate::new();
+    pass(&gate, &keys("a"), 0, failure(FailureKind::InvalidSpec)).await;
+    assert_eq!(gate.health(), Health::Unknown);
 }
 
 #[tokio::test]
@@ -227,7 +256,11 @@ async fn while_a_platform_fails_one_caller_tries_and_nobody_waits_for_it() {
     let hanging = gate.clone();
     let probe = tokio::spawn(async move {
         hanging
-            .pass(&keys("a"), || at(0), std::future::pending)
+            .pass(
+                &keys("a"),
+                || at(0),
+                std::future::pending::<Result<Facts, Failure>>,
+            )
             .await
     });
     while gate.places.available_permits() == CONCURRENT {

@@ -8,19 +8,13 @@
 
 use super::Issued;
 use crate::cloud::Credential;
+pub(super) use crate::cloud::credential::Cloud;
 use crate::cloud::transport::{self, Answer};
 use crate::facts::{Failure, FailureKind};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-
-/// Whose keys.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cloud {
-    Huawei,
-    Alibaba,
-}
 
 #[derive(Deserialize)]
 struct Envelope {

@@ -7,8 +7,6 @@
 //! One identity's way: [`Identity::new`] checks a [`Source`] in its [`Region`],
 //! [`CredentialCache::credential`] gives what is good, exchanging by [`Exchanger::exchange`] well
 //! before it ends, and [`CredentialCache::invalidate`] hears of a platform's refusal.
-//!
-//! No provider can name these forms yet: `spec.auth` gets a field when it works from end to end.
 
 mod alibaba_metadata;
 mod alibaba_sts;

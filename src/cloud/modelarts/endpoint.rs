@@ -46,11 +46,16 @@ pub fn origin(region: &str) -> Option<String> {
         .then(|| format!("https://modelarts.{region}.myhuaweicloud.{domain}"))
 }
 
-/// The account that a provider names.
+/// The account that a provider names. `found` is the project that was looked up, for a spec that
+/// names none.
 ///
 /// # Errors
 /// One sentence that says what to write instead.
-pub fn account(spec: &ModelArts, allowed: &AllowedEndpoints) -> Result<Account, String> {
+pub fn account(
+    spec: &ModelArts,
+    found: Option<&str>,
+    allowed: &AllowedEndpoints,
+) -> Result<Account, String> {
     let ModelArts {
         region,
         project_id,
@@ -58,6 +63,13 @@ pub fn account(spec: &ModelArts, allowed: &AllowedEndpoints) -> Result<Account, 
         endpoint,
     } = spec;
     check_region(region)?;
+    let own = Vec::from_iter(origin(region));
+    let endpoint = allowed.choose(endpoint.as_deref(), &own, region)?;
+    let Some(project_id) = project_id.as_deref().or(found) else {
+        return Err(format!(
+            "projectId is left out, and the project of region {region} is not looked up yet"
+        ));
+    };
     let letters = project_id
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -72,11 +84,10 @@ pub fn account(spec: &ModelArts, allowed: &AllowedEndpoints) -> Result<Account, 
     if workspace_id != "0" && !own {
         return Err("workspaceId must be 0 or 32 lower-case letters and digits".into());
     }
-    let own = Vec::from_iter(origin(region));
     Ok(Account::ModelArts {
-        endpoint: allowed.choose(endpoint.as_deref(), &own, region)?,
+        endpoint,
         region: region.clone(),
-        project_id: project_id.clone(),
+        project_id: project_id.into(),
         workspace_id: workspace_id.into(),
     })
 }
@@ -93,7 +104,7 @@ mod tests {
     ) -> ModelArts {
         ModelArts {
             region: region.into(),
-            project_id: project.into(),
+            project_id: Some(project.into()),
             workspace_id: workspace.map(Into::into),
             endpoint: endpoint.map(Into::into),
         }
@@ -102,6 +113,7 @@ mod tests {
     fn read(spec: &ModelArts) -> Result<(String, String), String> {
         match account(
             spec,
+            None,
             &AllowedEndpoints::new(&["https://own.example"], false)?,
         )? {
             Account::ModelArts {

@@ -101,17 +101,72 @@ fn a_cluster_provider_serves_exactly_the_namespaces_it_names() {
 }
 
 #[test]
-fn a_namespaced_provider_serves_and_reads_its_own_namespace_only() {
+fn a_namespaced_provider_serves_its_own_namespace_only() {
     let provider = namespaced("a", "p");
     assert!(provider.serves("a", &labels(&[])) && !provider.serves("b", &labels(&[])));
-    assert_eq!(provider.secret("operator").unwrap().0, "a");
-    assert_eq!(
-        cluster("p", &json!({"selector": {}}))
-            .secret("operator")
-            .unwrap()
-            .0,
-        "operator"
-    );
+}
+
+/// Provider `p` in `a`, or the cluster's `p`, with this `spec.auth`, and where it reads.
+fn signs_in_at(kind: ProviderKind, auth: &serde_json::Value) -> Result<String, String> {
+    let (api, mut metadata) = (kind.as_str(), json!({"name": "p"}));
+    let spec = json!({"auth": auth, "modelArts": {"region": "cn-north-4"}});
+    let object = |metadata| json!({"apiVersion": "imageref.dev/v1alpha1", "kind": api, "metadata": metadata, "spec": spec});
+    let provider = if kind == ProviderKind::Namespaced {
+        metadata["namespace"] = "a".into();
+        Provider::Namespaced(Arc::new(serde_json::from_value(object(metadata)).unwrap()))
+    } else {
+        Provider::Cluster(Arc::new(serde_json::from_value(object(metadata)).unwrap()))
+    };
+    provider.sign_in("operator").map(|sign_in| match sign_in {
+        SignIn::Secret {
+            secret: (namespace, name),
+            ..
+        } => format!("secret {namespace}/{name}"),
+        SignIn::ServiceAccount {
+            account: (namespace, name),
+            ..
+        } => format!("account {namespace}/{name}"),
+        SignIn::Operator(_) => "operator".into(),
+    })
+}
+
+#[test]
+fn a_provider_signs_in_with_objects_of_its_own_namespace_and_only_the_clusters_as_the_operator() {
+    let secret = json!({"secretRef": {"name": "s"}});
+    let account = json!({"workloadIdentity": {"serviceAccountRef": {"name": "w"}, "exchange": {}}});
+    let own = json!({"operatorIdentity": {"metadata": {}}});
+    let own_too = json!({"secretRef": {"name": "s"}, "operatorIdentity": {"metadata": {}}});
+    let rows = [
+        (&secret, "secret a/s", "secret operator/s"),
+        (&account, "account a/w", "account operator/w"),
+        (&own, "exactly one", "operator"),
+        // The namespaced kind has no such field: what is there beside it is read.
+        (&own_too, "secret a/s", "exactly one"),
+        (&json!({}), "exactly one", "exactly one"),
+        (
+            &json!({"secretRef": {"name": "../../kube-system/secrets/s"}}),
+            "no object is named so",
+            "no object is named so",
+        ),
+        (
+            &json!({"workloadIdentity": {"serviceAccountRef": {"name": "w/token"}, "exchange": {}}}),
+            "no object is named so",
+            "no object is named so",
+        ),
+    ];
+    for (auth, namespaced, cluster) in rows {
+        for (kind, expected) in [
+            (ProviderKind::Namespaced, namespaced),
+            (ProviderKind::Cluster, cluster),
+        ] {
+            let found = signs_in_at(kind, auth);
+            let holds = match &found {
+                Ok(place) => place == expected,
+                Err(error) => error.contains(expected),
+            };
+            assert!(holds, "{kind:?} {auth}: {found:?}");
+        }
+    }
 }
 
 #[test]

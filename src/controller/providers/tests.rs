@@ -23,8 +23,8 @@ fn a_missing_secret_is_looked_for_soon_and_then_less_and_less_often() {
         conditions.clone()
     };
     let missing = ready(Truth::False, Reason::SecretNotFound);
-    let due = |now| secret_due(&missing, at(now)).as_secs();
+    let due = |now| read_due(&missing, at(now)).as_secs();
     assert_eq!((due(100), due(110), due(1000), due(0)), (0, 5, 60, 0));
     let read = ready(Truth::True, Reason::CredentialsRead);
-    assert_eq!(secret_due(&read, at(100)), SECRET_INTERVAL);
+    assert_eq!(read_due(&read, at(100)), READ_INTERVAL);
 }
