@@ -43,9 +43,14 @@ pub(crate) fn crds_yaml() -> String {
 
 /// A new namespace of the shared cluster; the name begins with `prefix` and is unique.
 pub(crate) fn namespace(prefix: &str) -> String {
+    namespace_in(Cluster::shared(), prefix)
+}
+
+/// A new namespace of this cluster, with a unique name.
+pub(crate) fn namespace_in(cluster: &Cluster, prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    Cluster::shared()
+    cluster
         .kubectl(&["create", "namespace", &name])
         .unwrap_or_else(|error| panic!("{error:#}"));
     name

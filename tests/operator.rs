@@ -9,7 +9,7 @@ use cluster::{Cluster, Server, Spec};
 use fakecloud::{FakeCloud, defaults};
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -66,17 +66,17 @@ pub(crate) fn start_with(
 
 struct Shared {
     operator: Server,
-    clouds: Mutex<Vec<FakeCloud>>,
+    clouds: Mutex<Vec<Arc<FakeCloud>>>,
 }
 
 fn shared() -> Option<&'static Shared> {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     let cluster = on_cluster::cluster()?;
     Some(SHARED.get_or_init(|| {
-        let clouds: Vec<FakeCloud> = (0..CLOUDS)
-            .map(|_| runtime().block_on(FakeCloud::start()))
+        let clouds: Vec<_> = (0..CLOUDS)
+            .map(|_| Arc::new(runtime().block_on(FakeCloud::start())))
             .collect();
-        let urls: Vec<String> = clouds.iter().map(FakeCloud::url).collect();
+        let urls: Vec<String> = clouds.iter().map(|cloud| cloud.url()).collect();
         Shared {
             operator: start(cluster, &urls, "operator"),
             clouds: Mutex::new(clouds),
@@ -87,10 +87,12 @@ fn shared() -> Option<&'static Shared> {
 /// One test's part of the shared cluster: a namespace, a fake cloud, and the operator.
 pub(crate) struct Scene {
     pub(crate) cluster: &'static Cluster,
-    pub(crate) cloud: FakeCloud,
+    pub(crate) cloud: Arc<FakeCloud>,
     pub(crate) namespace: String,
-    /// An operator of the test's own; `None` for the shared one.
+    /// An operator of the test's own; `None` for a shared one.
     pub(crate) operator: Option<Server>,
+    /// The operator that the scene shares with others.
+    pub(crate) shared: Option<&'static Server>,
 }
 
 impl Scene {
@@ -109,6 +111,7 @@ impl Scene {
             cloud,
             namespace,
             operator: None,
+            shared: Some(&shared.operator),
         })
     }
 
@@ -120,12 +123,8 @@ impl Scene {
 
     /// What the operator has logged since it started.
     pub(crate) fn operator_log(&self) -> String {
-        match &self.operator {
-            Some(operator) => operator.log(),
-            None => shared()
-                .map(|shared| shared.operator.log())
-                .unwrap_or_default(),
-        }
+        let operator = self.operator.as_ref().or(self.shared);
+        operator.map(Server::log).unwrap_or_default()
     }
 
     pub(crate) fn apply(&self, manifest: &str) {

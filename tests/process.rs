@@ -23,9 +23,10 @@ pub(crate) fn own_scene(crds: bool) -> Option<Scene> {
     let cloud = operator::runtime().block_on(FakeCloud::start());
     Some(Scene {
         cluster,
-        cloud,
+        cloud: cloud.into(),
         namespace: "team".into(),
         operator: None,
+        shared: None,
     })
 }
 

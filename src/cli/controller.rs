@@ -2,7 +2,7 @@
 
 use super::network::{NetworkArguments, OwnArguments};
 use crate::controller::{self, Config};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -18,9 +18,17 @@ pub(super) struct Arguments {
         default_value = "imageref-system"
     )]
     operator_namespace: String,
-    /// Serve the ImageRefs and ImageProviders of this namespace only
-    #[arg(long, env = "IMAGEREF_NAMESPACE", value_name = "NAMESPACE")]
-    namespace: Option<String>,
+    /// Serve the ImageRefs and ImageProviders of these namespaces only, with rights in these alone
+    #[arg(
+        long,
+        env = "IMAGEREF_NAMESPACES",
+        value_name = "NAMESPACE,…",
+        value_delimiter = ','
+    )]
+    namespaces: Vec<String>,
+    /// With --namespaces: serve ClusterImageProviders too
+    #[arg(long, env = "IMAGEREF_CLUSTER_PROVIDERS")]
+    cluster_providers: bool,
     #[command(flatten)]
     network: NetworkArguments,
     #[command(flatten)]
@@ -36,7 +44,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments {
         operator_namespace,
-        namespace,
+        namespaces,
+        cluster_providers,
         network,
         own,
         concurrency,
@@ -49,9 +58,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let instance = instance
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
+    let namespaces = served(namespaces)?;
     let config = Config {
         operator_namespace,
-        namespace,
+        cluster_providers: cluster_providers || namespaces.is_none(),
+        namespaces,
         allowed,
         own,
         concurrency,
@@ -72,7 +83,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     });
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        namespace = config.namespace,
+        namespaces = config.namespaces.as_ref().map(|all| all.join(",")),
+        cluster_providers = config.cluster_providers,
         "starting"
     );
     Box::pin(controller::run(client, clients, config, stop))
@@ -80,4 +92,18 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .context("the controller ended")?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The namespaces to serve, each once; `None` for all.
+fn served(mut names: Vec<String>) -> Result<Option<Vec<String>>> {
+    names.retain(|name| !name.is_empty());
+    names.sort();
+    names.dedup();
+    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    for name in &names {
+        if name.len() > 63 || !name.bytes().all(plain) {
+            bail!("--namespaces: {name:?} is not the name of a namespace");
+        }
+    }
+    Ok(Some(names).filter(|names| !names.is_empty()))
 }

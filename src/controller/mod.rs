@@ -6,16 +6,18 @@
 
 mod absences;
 mod act;
+mod call;
 mod memory;
+mod merge;
 mod namespaces;
 mod observe;
 mod proofs;
 mod providers;
+mod secret_watches;
 mod sign_ins;
 mod tokens;
 mod watch;
 
-use crate::api::condition::truncate;
 use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, ProviderKind};
 use crate::cloud::gate::Gates;
 use crate::cloud::identity::Exchanger;
@@ -24,6 +26,7 @@ use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
 use absences::Absences;
+use call::{API_TIMEOUT, ApiError, explain, limited};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use jiff::Timestamp;
@@ -34,6 +37,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Client, ResourceExt};
 use memory::Memories;
 use namespaces::Namespaces;
+use secret_watches::SecretWatches;
 use sign_ins::SignIns;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,9 +46,6 @@ use tracing::{info, warn};
 
 /// The name that the operator writes under: field manager and reporter of events.
 pub const FIELD_MANAGER: &str = "imageref-operator";
-
-/// The longest that one call to the API server may take, its retries included.
-const API_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a stop waits for what is under way.
 const STOP_LIMIT: Duration = Duration::from_secs(25);
@@ -59,8 +60,10 @@ const GATE_ROUNDS: u32 = 24;
 pub struct Config {
     /// Where the Secrets of ClusterImageProviders are.
     pub operator_namespace: String,
-    /// Serve ImageRefs and ImageProviders of this namespace only; `None` for all.
-    pub namespace: Option<String>,
+    /// Serve ImageRefs and ImageProviders of these namespaces only; `None` for all.
+    pub namespaces: Option<Vec<String>>,
+    /// Serve ClusterImageProviders.
+    pub cluster_providers: bool,
     /// Endpoints other than the vendors' own.
     pub allowed: AllowedEndpoints,
     /// The operator's own identity, for ClusterImageProviders.
@@ -93,6 +96,7 @@ struct Context {
     cluster: Store<ClusterImageProvider>,
     sign_ins: SignIns,
     namespaces: Namespaces,
+    secret_watches: SecretWatches,
     memories: Memories,
     absences: Absences,
     recorder: Recorder,
@@ -126,50 +130,6 @@ impl Context {
     }
 }
 
-/// A failed call to the API server.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
-    /// It answered with an error, or not at all.
-    #[error("{doing}: {}", explain(.source))]
-    Failed {
-        /// What was being done.
-        doing: &'static str,
-        /// Why it failed.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// It took too long.
-    #[error("{doing}: the API server did not answer within {} s", API_TIMEOUT.as_secs())]
-    TimedOut {
-        /// What was being done.
-        doing: &'static str,
-    },
-}
-
-/// The error without the debug form of the whole answer that kube's own text carries.
-fn explain(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => {
-            format!("{} ({})", truncate(&status.message, 300), status.code)
-        }
-        other => truncate(&other.to_string(), 300).to_owned(),
-    }
-}
-
-/// Bounds a call to the API server.
-async fn limited<T>(
-    doing: &'static str,
-    call: impl Future<Output = kube::Result<T>>,
-) -> Result<T, ApiError> {
-    match tokio::time::timeout(API_TIMEOUT, call).await {
-        Ok(result) => result.map_err(|source| ApiError::Failed {
-            doing,
-            source: source.into(),
-        }),
-        Err(_) => Err(ApiError::TimedOut { doing }),
-    }
-}
-
 /// Runs until `stop`, then finishes what is under way.
 ///
 /// # Errors
@@ -200,6 +160,7 @@ pub async fn run(
         recorder: Recorder::new(client.clone(), reporter),
         sign_ins,
         namespaces: Namespaces::new(client.clone()),
+        secret_watches: SecretWatches::new(client.clone()),
         gates: Gates::default(),
         memories: Memories::default(),
         absences: Absences::default(),
@@ -214,17 +175,23 @@ pub async fn run(
     });
 
     let namespaced_providers = providers::controller(
-        watch::scoped(&client, context.config.namespace.as_deref()),
+        watch::scoped(&client, context.config.namespaces.as_deref()),
         (namespaced.clone(), namespaced_writer),
         namespaced_changes,
         (Provider::Namespaced, |client, namespace| {
-            watch::scoped(&client, namespace)
+            Api::namespaced(client, namespace.unwrap_or_default())
         }),
         context.clone(),
         &stop,
     );
     let cluster_providers = providers::controller(
-        Api::all(client.clone()),
+        // Watched nowhere, the kind has no objects.
+        Vec::from_iter(
+            context
+                .config
+                .cluster_providers
+                .then(|| Api::all(client.clone())),
+        ),
         (cluster.clone(), cluster_writer),
         cluster_changes,
         (Provider::Cluster, |client, _| Api::all(client)),
@@ -290,9 +257,9 @@ async fn references(
     }
     info!("providers are known; ImageRefs follow");
     let refs = context.refs.clone();
-    let api = watch::scoped(&context.client, context.config.namespace.as_deref());
+    let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
     let concurrency = context.config.concurrency;
-    let controller = Controller::for_stream(watch::references(api, writer), refs.clone())
+    let controller = Controller::for_stream(watch::references(apis, writer), refs.clone())
         .reconcile_on(looks)
         .with_config(ControllerConfig::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
@@ -315,6 +282,9 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
             .memories
             .retain(|key| context.refs.get(key).is_some());
         context.gates.tidy(GATE_ROUNDS);
+        context
+            .secret_watches
+            .retain(|id| context.find(id).is_some());
         context.absences.forget(Timestamp::now());
     }
 }

@@ -5,7 +5,7 @@
 
 use super::sign_ins::{NotSignedIn, SignedIn};
 use super::{ApiError, Context, limited};
-use crate::api::ImageRef;
+use crate::api::{ImageRef, ProviderKind};
 use crate::cloud::identity::{Identity, Proof};
 use crate::cloud::provider::{self, Provider};
 use crate::facts::{Failure, FailureKind};
@@ -89,7 +89,10 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
     let found = provider::choose(&object.spec, &namespace, |id| context.find(id));
     let chosen = match found {
         Ok(chosen) => chosen,
-        Err(unavailable) => return Observed::unavailable(*unavailable),
+        Err(mut unavailable) => {
+            explain_absence(context, &mut unavailable);
+            return Observed::unavailable(*unavailable);
+        }
     };
     let not_ready = |message: String| {
         Observed::unavailable(Provided::Unavailable {
@@ -140,6 +143,22 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
         provided,
         signed_in: Some(signed_in),
         version,
+    }
+}
+
+/// Says why a ClusterImageProvider that may well exist is not there for this operator.
+fn explain_absence(context: &Context, unavailable: &mut Provided) {
+    let Provided::Unavailable { provider, failure } = unavailable else {
+        return;
+    };
+    let namespaced = provider
+        .as_ref()
+        .is_some_and(|id| id.kind == ProviderKind::Namespaced);
+    let missing = failure.kind == FailureKind::ProviderNotFound;
+    if missing && !namespaced && !context.config.cluster_providers {
+        failure
+            .message
+            .push_str("; this operator runs with --namespaces and serves no ClusterImageProviders");
     }
 }
 

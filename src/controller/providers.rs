@@ -13,6 +13,7 @@ use super::{API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, wat
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ProviderStatus, Reason};
 use crate::cloud::provider::{Provider, may_use};
+use crate::cloud::sign_in::SignIn;
 use crate::plan::ProviderId;
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
@@ -81,7 +82,7 @@ type Told = ((Option<String>, Option<i64>), Version);
 
 /// The controller of one kind; it runs until `stop`.
 pub(super) fn controller<K>(
-    api: Api<DeserializeGuard<K>>,
+    apis: Vec<Api<DeserializeGuard<K>>>,
     (store, writer): (Store<K>, Writer<K>),
     changes: Changes,
     (wrap, api_for): (Wrap<K>, ApiFor<K>),
@@ -105,7 +106,7 @@ where
             None => reference,
         }
     });
-    Controller::for_stream(watch::providers(api, writer), store)
+    Controller::for_stream(watch::providers(apis, writer), store)
         .reconcile_on(by_name)
         .with_config(ControllerConfig::default().concurrency(8))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
@@ -137,6 +138,7 @@ where
     if previous.observed_generation == Some(generation) {
         shared.pace().await;
     }
+    watch_secret(context, &provider);
     let Some(judged) = judge::judge(context, &provider).await else {
         // The API server's trouble, not the provider's: what is known of it stays.
         return Ok(Action::requeue(UNREAD_RETRY));
@@ -192,6 +194,23 @@ where
     };
     let spread = next.mul_f64(spread(object.meta().uid.as_deref().unwrap_or_default()));
     Ok(Action::requeue(spread + Duration::from_millis(500)))
+}
+
+/// Watches the provider's Secret, where that is allowed.
+fn watch_secret(context: &Arc<Context>, provider: &Provider) {
+    let secret = match provider.sign_in(&context.config.operator_namespace) {
+        Ok(SignIn::Secret { secret, .. }) if !provider.suspended() => Some(secret),
+        _ => None,
+    };
+    // The watch must not keep alive what it is part of.
+    let weak = Arc::downgrade(context);
+    context
+        .secret_watches
+        .keep(&provider.id(), secret, move |id| {
+            if let Some(context) = weak.upgrade() {
+                context.health_changed(id);
+            }
+        });
 }
 
 impl<K: Resource> Shared<K> {

@@ -4,6 +4,7 @@
 //! that would break first: an object that does not parse is still an object; it neither ends the
 //! stream nor hides its neighbours.
 
+use super::merge::merge;
 use crate::api::condition::truncate;
 use crate::api::{ImageRef, ImageRefSpec};
 use futures::{FutureExt, Stream, TryStreamExt};
@@ -38,13 +39,17 @@ pub(super) async fn unless_idle<K>(
     }
 }
 
-pub(super) fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+/// Where a kind is watched: in the whole cluster, or in each of some namespaces.
+pub(super) fn scoped<K>(client: &Client, namespaces: Option<&[String]>) -> Vec<Api<K>>
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
 {
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+    match namespaces {
+        Some(namespaces) => namespaces
+            .iter()
+            .map(|namespace| Api::namespaced(client.clone(), namespace))
+            .collect(),
+        None => vec![Api::all(client.clone())],
     }
 }
 
@@ -52,6 +57,7 @@ where
 pub(super) trait Watched:
     Resource<DynamicType = ()>
     + Clone
+    + Default
     + std::fmt::Debug
     + serde::de::DeserializeOwned
     + Send
@@ -119,12 +125,15 @@ fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
 
 /// Every object as it is added or changed, its status too, kept in the store of `writer`.
 fn applied<K: Watched>(
-    api: Api<DeserializeGuard<K>>,
+    apis: Vec<Api<DeserializeGuard<K>>>,
     writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .map_ok(readable)
+    let watches = apis.into_iter().map(|api| {
+        watcher(api, watcher::Config::default())
+            .default_backoff()
+            .map_ok(readable)
+    });
+    merge(watches.collect())
         .modify(|object: &mut K| object.managed_fields_mut().clear())
         .reflect(writer)
         .applied_objects()
@@ -139,10 +148,10 @@ fn applied<K: Watched>(
 
 /// References whose spec or annotations changed.
 pub(super) fn references(
-    api: Api<DeserializeGuard<ImageRef>>,
+    apis: Vec<Api<DeserializeGuard<ImageRef>>>,
     writer: Writer<ImageRef>,
 ) -> impl Stream<Item = Result<ImageRef, watcher::Error>> {
-    applied(api, writer).predicate_filter(
+    applied(apis, writer).predicate_filter(
         predicates::generation.combine(predicates::annotations),
         PredicateConfig::default(),
     )
@@ -150,10 +159,10 @@ pub(super) fn references(
 
 /// Providers whose spec changed.
 pub(super) fn providers<K: Watched>(
-    api: Api<DeserializeGuard<K>>,
+    apis: Vec<Api<DeserializeGuard<K>>>,
     writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
-    applied(api, writer).predicate_filter(predicates::generation, PredicateConfig::default())
+    applied(apis, writer).predicate_filter(predicates::generation, PredicateConfig::default())
 }
 
 #[cfg(test)]
