@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod cloud_errors;
@@ -19,6 +21,8 @@ mod faults;
 mod hostile;
 #[cfg(test)]
 mod identity;
+#[cfg(test)]
+mod leaks;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]

@@ -38,8 +38,8 @@ pub(crate) fn start(cluster: &Cluster, clouds: &[String], name: &'static str) ->
 pub(crate) fn start_with(
     cluster: &Cluster,
     name: &'static str,
-    mut args: Vec<String>,
-    mut env: Vec<(String, String)>,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
 ) -> Server {
     cluster
         .kubectl_with_stdin(&["apply", "-f", "-"], include_str!("../deploy/rbac.yaml"))
@@ -47,12 +47,21 @@ pub(crate) fn start_with(
     let token = cluster
         .service_account_token("imageref-system", "imageref")
         .unwrap();
-    let kubeconfig = cluster.kubeconfig_with_token(&token).unwrap();
+    start_as(cluster, name, &token, args, env)
+}
+
+/// As [`start_with`], as whom this token is of.
+pub(crate) fn start_as(
+    cluster: &Cluster,
+    name: &'static str,
+    token: &str,
+    mut args: Vec<String>,
+    mut env: Vec<(String, String)>,
+) -> Server {
+    let kubeconfig = cluster.kubeconfig_with_token(token).unwrap();
     args.insert(0, "controller".to_owned());
-    env.extend([
-        ("KUBECONFIG".into(), kubeconfig.display().to_string()),
-        ("IMAGEREF_LOG".into(), "info,imageref=debug".into()),
-    ]);
+    env.insert(0, ("IMAGEREF_LOG".into(), "info,imageref=debug".into()));
+    env.push(("KUBECONFIG".into(), kubeconfig.display().to_string()));
     Server::spawn(Spec {
         name,
         program: PathBuf::from(env!("CARGO_BIN_EXE_imageref")),

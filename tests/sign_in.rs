@@ -206,7 +206,7 @@ fn reference(kind: &str, provider: &str, pai: bool) -> String {
 }
 
 /// Lets the operator make tokens of the ServiceAccounts of the scene's namespace.
-fn allow_tokens(scene: &Scene) {
+pub(crate) fn allow_tokens(scene: &Scene) {
     scene.kubectl(&[
         "create",
         "rolebinding",

@@ -134,7 +134,7 @@ impl Provider {
     /// How it proves who it is. `operator` is the operator's own namespace.
     ///
     /// # Errors
-    /// One sentence: ``spec.auth` names nothing, or no name of an object: that would be a path of
+    /// One sentence: `spec.auth` names nothing, or no name of an object: that would be a path of
     /// the API server's.
     pub fn sign_in(&self, operator: &str) -> Result<SignIn<'_>, String> {
         let (secret, agency, workload, own) = match self {

@@ -136,7 +136,9 @@ impl Proofs {
                 let label = label(&secret);
                 let mut data = self.secret(secret, &label).await?;
                 let source = sign_in::of_secret(cloud, &data, agency, provider.project());
-                data.values_mut().for_each(|value| value.zeroize());
+                for value in data.values_mut() {
+                    value.zeroize();
+                }
                 let source = source.map_err(|why| NoProof::SecretInvalid(label.clone(), why))?;
                 (source, Some(label))
             }
@@ -166,9 +168,12 @@ impl Proofs {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
         let secret = limited("reading a Secret", api.get_opt(&name))
             .await
-            .map_err(|error| match forbidden(&error) {
-                true => NoProof::SecretForbidden(label.into()),
-                false => unread("Secret", label, &error),
+            .map_err(|error| {
+                if forbidden(&error) {
+                    NoProof::SecretForbidden(label.into())
+                } else {
+                    unread("Secret", label, &error)
+                }
             })?
             .ok_or_else(|| NoProof::SecretNotFound(label.into()))?;
         let data = secret.data.unwrap_or_default();
@@ -182,9 +187,12 @@ impl Proofs {
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &namespace);
         let found = limited("reading a ServiceAccount", api.get_metadata_opt(&name))
             .await
-            .map_err(|error| match forbidden(&error) {
-                true => NoProof::AccountForbidden(label.clone()),
-                false => unread("ServiceAccount", &label, &error),
+            .map_err(|error| {
+                if forbidden(&error) {
+                    NoProof::AccountForbidden(label.clone())
+                } else {
+                    unread("ServiceAccount", &label, &error)
+                }
             })?
             .ok_or_else(|| NoProof::AccountNotFound(label.clone()))?;
         let allowed = found.metadata.annotations.unwrap_or_default();

@@ -2,49 +2,16 @@
 //! comes out of an exchange, the log at its finest among them.
 
 use super::{Bench, agency, id_token, identity, password, rrsa, sts, user};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use crate::canaries::Canaries;
 use fakecloud::{Fault, FaultKind, Operation, defaults};
 use imageref::cloud::Credential;
 use imageref::cloud::identity::{
     AgencyUser, CacheOptions, CredentialCache, ProjectIds, Source, TokenSource,
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
-
-/// What a search must not find.
-#[derive(Default)]
-struct Canaries(Vec<String>);
-
-impl Canaries {
-    fn plant(&mut self, secret: &str) {
-        let mut forms = vec![
-            secret.to_owned(),
-            utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
-            hex::encode(secret),
-            STANDARD.encode(secret),
-            URL_SAFE_NO_PAD.encode(secret),
-        ];
-        // Within something larger: its base64 depends on where it begins.
-        for before in 0..3 {
-            let text = STANDARD.encode(format!("{}{secret}", "x".repeat(before)));
-            forms.push(text[4..text.len() - 4].to_owned());
-        }
-        // Parts too: a token's are worth as much as it.
-        forms.extend(secret.split('.').map(str::to_owned));
-        self.0
-            .extend(forms.into_iter().filter(|form| form.len() >= 8));
-    }
-
-    fn check(&self, text: &str) {
-        for canary in &self.0 {
-            assert!(!text.contains(canary.as_str()), "{canary} in: {text}");
-        }
-    }
-}
 
 /// The log, as a subscriber writes it.
 #[derive(Clone, Default)]
@@ -277,7 +244,7 @@ async fn nothing_issued_is_in_any_debug_or_log_nor_the_token_on_the_way() {
     for seen in bench.fake.seen_tokens() {
         canaries.plant(&seen.token);
     }
-    assert!(canaries.0.len() > 300, "{}", canaries.0.len());
+    assert!(canaries.forms() > 300, "{}", canaries.forms());
     texts.push(log.text());
     for text in texts {
         canaries.check(&text);

@@ -38,6 +38,7 @@ pub(crate) fn answer_instead(
             content_type,
             body,
         } => Answer::new(*status, content_type, body.as_bytes()),
+        FaultKind::Echo { status } => Answer::new(*status, "application/json", echo(call)),
         FaultKind::ThrottledModelArts { retry_after_s } => with_retry_after(
             modelarts::error(429, "ModelArts.6101", "Too many requests. Try again later."),
             retry_after_s.map(|seconds| seconds.to_string()),
@@ -87,6 +88,24 @@ pub(crate) fn answer_instead(
         | FaultKind::WrongContentType => return None,
     };
     Some(answer)
+}
+
+/// An error of every cloud's shape at once, whose words are what came in.
+fn echo(call: &Call<'_>) -> String {
+    let wire = call.wire;
+    let headers = wire.headers.iter();
+    let mut words: Vec<_> = headers
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    words.push(wire.query.to_owned());
+    words.push(String::from_utf8_lossy(wire.body).into_owned());
+    let text = words.join(" ");
+    serde_json::json!({
+        "error_code": text, "error_msg": text, "request_id": text,
+        "Code": text, "Message": text, "RequestId": text,
+        "error": {"code": text, "message": text, "title": text},
+    })
+    .to_string()
 }
 
 fn with_retry_after(answer: Answer, value: Option<String>) -> Answer {

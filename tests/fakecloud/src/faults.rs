@@ -78,6 +78,11 @@ pub enum FaultKind {
         /// The body.
         body: String,
     },
+    /// An error that repeats everything it was asked with, headers and body, in each of its words.
+    Echo {
+        /// HTTP status.
+        status: u16,
+    },
     /// 429 with `ModelArts.6101`.
     #[serde(rename = "throttled-modelarts")]
     ThrottledModelArts {
