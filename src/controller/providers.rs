@@ -28,7 +28,7 @@ use kube::{Client, Resource, ResourceExt};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -72,9 +72,7 @@ struct Shared<K: Resource> {
     api: ApiFor<K>,
     wrap: Wrap<K>,
     /// What references have heard of, by provider.
-    told: std::sync::Mutex<HashMap<ProviderId, Told>>,
-    /// When the next read that nobody waits for may be made.
-    paced: tokio::sync::Mutex<Instant>,
+    told: Mutex<HashMap<ProviderId, Told>>,
 }
 
 /// UID and generation of a provider, and its version.
@@ -96,8 +94,7 @@ where
         context,
         api: api_for,
         wrap,
-        told: std::sync::Mutex::default(),
-        paced: tokio::sync::Mutex::new(Instant::now()),
+        told: Mutex::default(),
     };
     let by_name = changes.map(|id| {
         let reference = ObjectRef::new(&id.name);
@@ -136,7 +133,7 @@ where
     let previous = object.status().cloned().unwrap_or_default();
     let generation = object.meta().generation.unwrap_or_default();
     if previous.observed_generation == Some(generation) {
-        shared.pace().await;
+        context.pace.turn().await;
     }
     watch_secret(context, &provider);
     let Some(judged) = judge::judge(context, &provider).await else {
@@ -213,11 +210,20 @@ fn watch_secret(context: &Arc<Context>, provider: &Provider) {
         });
 }
 
-impl<K: Resource> Shared<K> {
-    /// Waits for a turn among the reads that nobody waits for.
-    async fn pace(&self) {
+/// Turns for the reads that nobody waits for, of both kinds of provider.
+pub(super) struct Pace(Mutex<Instant>);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+}
+
+impl Pace {
+    /// Waits for the next turn.
+    async fn turn(&self) {
         let turn = {
-            let mut next = self.paced.lock().await;
+            let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = (*next).max(Instant::now());
             *next = turn + READ_PACE;
             turn
@@ -254,12 +260,7 @@ async fn tell<K: Resource<DynamicType = ()>>(
     let id = provider.id();
     let context = &shared.context;
     let version = (provider.version(), version);
-    let told = || {
-        shared
-            .told
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
+    let told = || shared.told.lock().unwrap_or_else(PoisonError::into_inner);
     if told().get(&id) == Some(&version) {
         return;
     }
@@ -309,10 +310,12 @@ async fn write<K>(
 where
     K: Watched,
 {
-    let patch = json!({
+    let mut patch = json!({
         "metadata": {"resourceVersion": object.meta().resource_version},
         "status": status,
     });
+    // A merge patch removes what is null and keeps what is absent.
+    patch["status"]["projectId"] = json!(status.project_id);
     let params = PatchParams {
         field_manager: Some(FIELD_MANAGER.into()),
         ..Default::default()

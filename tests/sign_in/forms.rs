@@ -218,4 +218,21 @@ fn a_project_that_is_left_out_is_looked_up_once_and_shown() {
     assert_eq!(suspended["status"]["projectId"], defaults::PROJECT_ID);
     let kept = scene.wait_reason("one", "Suspended");
     assert!(kept["status"]["image"].is_string());
+    // Named in the spec, it is no longer something that was found.
+    let spec = format!(
+        r#"{{"spec":{{"modelArts":{{"projectId":"{}"}}}}}}"#,
+        defaults::PROJECT_ID
+    );
+    scene.kubectl(&[
+        "patch",
+        "imageprovider",
+        "default",
+        "--type=merge",
+        "-p",
+        &spec,
+    ]);
+    scene.wait("imageprovider", "default", |o| {
+        o["status"]["observedGeneration"] == o["metadata"]["generation"]
+            && o["status"]["projectId"].is_null()
+    });
 }

@@ -28,3 +28,24 @@ fn a_missing_secret_is_looked_for_soon_and_then_less_and_less_often() {
     let read = ready(Truth::True, Reason::CredentialsRead);
     assert_eq!(read_due(&read, at(100)), READ_INTERVAL);
 }
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_nobody_waits_for_are_twenty_a_second_at_most() {
+    let pace = Pace::default();
+    let begun = Instant::now();
+    futures::future::join_all((0..101).map(|_| pace.turn())).await;
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    // Time without reads is not saved up.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let later = Instant::now();
+    futures::future::join_all((0..21).map(|_| pace.turn())).await;
+    assert_eq!(later.elapsed().as_secs(), 1);
+}
+
+#[test]
+fn providers_that_were_created_together_are_not_read_together() {
+    let spread: Vec<_> = (0..100).map(|n| spread(&format!("uid-{n}"))).collect();
+    assert!(spread.iter().all(|s| (0.9..=1.1).contains(s)));
+    let early = spread.iter().filter(|s| **s < 1.0).count();
+    assert!((20..80).contains(&early), "{early}");
+}
