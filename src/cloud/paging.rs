@@ -7,12 +7,39 @@
 use super::select::select;
 use crate::facts::{Facts, Failure, FailureKind};
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// Bound on the pages of one list.
-const MOST_PAGES: u64 = 50;
+pub const MOST_PAGES: u32 = 50;
+/// Bound on the images of one list.
+pub const MOST_IMAGES: usize = 10_000;
+/// Bound on the answers of one list together, in bytes: one more page is read while less has come.
+pub const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// So many pages in a row without a new image are a list that repeats itself. One alone can come of
 /// images that were added in front while the list was read.
 const MOST_IDLE_PAGES: u32 = 2;
+
+/// The bound at which reading a list was given up. There are images that were not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// [`MOST_PAGES`].
+    Pages,
+    /// [`MOST_IMAGES`].
+    Images,
+    /// [`MOST_BYTES`].
+    Bytes,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the platform's list has no end after ")?;
+        match self {
+            Self::Pages => write!(f, "{MOST_PAGES} pages"),
+            Self::Images => write!(f, "{MOST_IMAGES} images"),
+            Self::Bytes => write!(f, "{} MiB", MOST_BYTES >> 20),
+        }
+    }
+}
 
 /// One page as it came.
 pub(super) struct Page {
@@ -22,12 +49,13 @@ pub(super) struct Page {
     pub(super) received: usize,
     /// Number of entries of all pages, where stated.
     pub(super) total: Option<i64>,
+    /// Length of the answer.
+    pub(super) bytes: usize,
 }
 
 /// A list while it is read.
 pub(super) struct Paging {
     limit: u64,
-    pages: u64,
     received: u64,
     total: Option<i64>,
     idle: u32,
@@ -37,9 +65,12 @@ pub(super) struct Paging {
 
 /// The images that a search brought.
 pub(super) struct Found {
-    matches: Vec<Facts>,
+    pub(super) matches: Vec<Facts>,
     /// Whether what is not among the matches was not in the list.
-    whole: bool,
+    pub(super) whole: bool,
+    pub(super) cut: Option<Cut>,
+    pub(super) pages: u32,
+    pub(super) bytes: usize,
 }
 
 impl Paging {
@@ -47,7 +78,6 @@ impl Paging {
     pub(super) fn new(limit: u64) -> Self {
         Self {
             limit,
-            pages: 0,
             received: 0,
             total: None,
             idle: 0,
@@ -55,6 +85,9 @@ impl Paging {
             found: Found {
                 matches: Vec::new(),
                 whole: true,
+                cut: None,
+                pages: 0,
+                bytes: 0,
             },
         }
     }
@@ -65,8 +98,8 @@ impl Paging {
     }
 
     /// Number of the next page, from 1.
-    pub(super) fn number(&self) -> u64 {
-        self.pages + 1
+    pub(super) fn number(&self) -> u32 {
+        self.found.pages + 1
     }
 
     /// Takes a page in, keeps what is `wanted`, and says whether to ask for another.
@@ -79,19 +112,27 @@ impl Paging {
         page: Page,
         wanted: impl Fn(&Facts) -> bool,
     ) -> Result<bool, Failure> {
-        if page.received == 0 && page.total.is_none() && self.pages == 0 {
+        if page.received == 0 && page.total.is_none() && self.found.pages == 0 {
             return Err(invalid("the platform's answer is no list of images"));
         }
         let received = u64::try_from(page.received).unwrap_or(u64::MAX);
-        let moved = self.pages > 0 && page.total != self.total;
+        let moved = self.found.pages > 0 && page.total != self.total;
         let unreadable = page.facts.len() < page.received;
         self.found.whole &= !moved && !unreadable;
-        self.pages += 1;
+        self.found.pages += 1;
+        self.found.bytes = self.found.bytes.saturating_add(page.bytes);
         self.received = self.received.saturating_add(received);
         self.total = page.total;
         let known = self.seen.len();
         for facts in page.facts {
-            if self.seen.insert(facts.image_id.clone()) && wanted(&facts) {
+            if self.seen.contains(&facts.image_id) {
+                continue;
+            }
+            if self.seen.len() >= MOST_IMAGES {
+                return Ok(self.cut(Cut::Images));
+            }
+            self.seen.insert(facts.image_id.clone());
+            if wanted(&facts) {
                 self.found.matches.push(facts);
             }
         }
@@ -111,12 +152,20 @@ impl Paging {
         if self.idle >= MOST_IDLE_PAGES {
             return Err(invalid("the platform's list repeats itself"));
         }
-        if self.pages >= MOST_PAGES {
-            return Err(invalid(&format!(
-                "the platform's list has no end after {MOST_PAGES} pages"
-            )));
+        if self.found.pages >= MOST_PAGES {
+            return Ok(self.cut(Cut::Pages));
+        }
+        if self.found.bytes >= MOST_BYTES {
+            return Ok(self.cut(Cut::Bytes));
         }
         Ok(true)
+    }
+
+    /// Ends the list here. No other page is asked for.
+    fn cut(&mut self, at: Cut) -> bool {
+        self.found.whole = false;
+        self.found.cut = Some(at);
+        false
     }
 
     pub(super) fn into_found(self) -> Found {
@@ -129,12 +178,20 @@ impl Found {
     pub(super) fn and(mut self, other: Self) -> Self {
         self.matches.extend(other.matches);
         self.whole &= other.whole;
+        self.cut = self.cut.or(other.cut);
+        self.pages = self.pages.saturating_add(other.pages);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self
     }
 
-    /// The image that is meant. "There is none" and "it is another one now" need a whole list.
+    /// The image that is meant. "There is none" and "it is another one now" need a whole list; one
+    /// that was cut says no more than that the bound image is there.
     pub(super) fn decide(self, bound: Option<&str>) -> Result<Facts, Failure> {
         let chosen = select(self.matches, bound);
+        let still = matches!(&chosen, Ok(facts) if Some(facts.image_id.as_str()) == bound);
+        if let (Some(cut), false) = (self.cut, still) {
+            return Err(invalid(&cut.to_string()));
+        }
         let needs_whole = match &chosen {
             Ok(facts) => bound.is_some_and(|bound| bound != facts.image_id),
             Err(failure) => failure.kind == FailureKind::NotFound,
@@ -185,6 +242,7 @@ mod tests {
             facts: facts.collect(),
             received,
             total,
+            bytes: 0,
         }
     }
 
@@ -196,7 +254,7 @@ mod tests {
     ) -> Result<String, FailureKind> {
         let mut paging = Paging::new(2);
         loop {
-            let at = usize::try_from(paging.pages).unwrap();
+            let at = usize::try_from(paging.found.pages).unwrap();
             let (ids, total) = pages.get(at).or(pages.last()).unwrap();
             let more = paging.accept(page(ids, ids.len(), *total), |facts| {
                 facts.image_id == wanted
@@ -282,19 +340,58 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_end_is_given_up() {
+    fn a_list_without_end_is_cut_at_a_bound_that_has_a_name() {
         let mut paging = Paging::new(1);
         for at in 1..MOST_PAGES {
-            assert!(
-                paging
-                    .accept(page(&[&at.to_string()], 1, Some(9999)), |_| true)
-                    .unwrap()
-            );
+            let page = page(&[&at.to_string()], 1, Some(9999));
+            assert!(paging.accept(page, |_| true).unwrap());
         }
-        let failure = paging
-            .accept(page(&["z"], 1, Some(9999)), |_| true)
-            .unwrap_err();
-        assert_eq!(failure.kind, FailureKind::ResponseInvalid);
+        let last = page(&["z"], 1, Some(9999));
+        assert!(!paging.accept(last, |_| true).unwrap());
+        let found = paging.into_found();
+        assert_eq!((found.cut, found.whole), (Some(Cut::Pages), false));
+        assert_eq!(found.matches.len(), 50);
+        let cut = Cut::Pages.to_string();
+        assert_eq!(found.decide(None).unwrap_err().message, cut);
+    }
+
+    #[test]
+    fn images_and_bytes_are_bounded_too() {
+        let ids: Vec<_> = (0..=MOST_IMAGES).map(|n| n.to_string()).collect();
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        let of = |ids: &[&str], bytes, total| {
+            let mut paging = Paging::new(1);
+            let page = Page {
+                bytes,
+                ..page(ids, ids.len(), Some(total))
+            };
+            let more = paging.accept(page, |_| true).unwrap();
+            let found = paging.into_found();
+            assert!(found.matches.len() <= MOST_IMAGES);
+            (more, found.cut)
+        };
+        assert_eq!(of(&ids, 0, 0), (false, Some(Cut::Images)));
+        assert_eq!(of(&ids[1..], 0, 0), (false, None), "as many as may be");
+        assert_eq!(of(&["a"], MOST_BYTES, 2), (false, Some(Cut::Bytes)));
+        assert_eq!(of(&["a"], MOST_BYTES, 1), (false, None), "it was the last");
+        assert_eq!(of(&["a"], MOST_BYTES - 1, 2), (true, None));
+    }
+
+    #[test]
+    fn of_a_list_that_was_cut_only_a_bound_image_is_believed() {
+        let read = |bound| {
+            let mut paging = Paging::new(1);
+            let page = Page {
+                bytes: MOST_BYTES,
+                ..page(&["a"], 1, Some(2))
+            };
+            paging.accept(page, |_| true).unwrap();
+            let decided = paging.into_found().decide(bound);
+            decided.map(|_| ()).map_err(|failure| failure.kind)
+        };
+        let invalid = Err(FailureKind::ResponseInvalid);
+        assert_eq!(read(Some("a")), Ok(()));
+        assert_eq!((read(None), read(Some("b"))), (invalid, invalid));
     }
 
     proptest! {
@@ -312,7 +409,7 @@ mod tests {
                     break;
                 }
             }
-            prop_assert!(u64::try_from(asked).unwrap() <= MOST_PAGES);
+            prop_assert!(u32::try_from(asked).unwrap() <= MOST_PAGES);
         }
     }
 }
