@@ -34,6 +34,8 @@ mod process;
 #[cfg(test)]
 mod resolve;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod vectors;
