@@ -8,10 +8,11 @@ use imageref::facts::FailureKind;
 use imageref::plan::target::Query;
 use serde_json::json;
 
+type ById = fn(&str) -> Query;
+
 #[tokio::test]
 async fn the_facts_of_every_image_are_the_same_in_a_list_and_in_a_get() {
     let [modelarts, pai] = [Bench::new().await, Bench::of_pai().await];
-    type ById = fn(&str) -> Query;
     let apis: [(&Bench, ImageApi, ById, usize); 3] = [
         (&modelarts, ImageApi::Notebook, notebook, 6),
         (
@@ -53,104 +54,64 @@ async fn the_facts_of_every_image_are_the_same_in_a_list_and_in_a_get() {
     }
 }
 
-#[tokio::test]
-async fn every_name_means_the_same_in_a_list_and_in_a_look_of_its_own() {
+/// Questions about names, what they are bound to, and whether a list alone answers: the others need
+/// a look of their own.
+fn names() -> Vec<(Query, Option<&'static str>, bool)> {
     let [first, second] = [
         defaults::TWO_TAGS_FIRST_NOTEBOOK_ID,
         defaults::TWO_TAGS_SECOND_NOTEBOOK_ID,
     ];
-    let notebook = |name: &str,
-                    tag: Option<&str>,
-                    organization: Option<&str>,
-                    type_: Option<&str>,
-                    workspace: &str| {
-        Query::NotebookName {
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    let notebook =
+        |name: &str, [tag, organization, type_]: [Option<&str>; 3]| Query::NotebookName {
             name: name.into(),
-            tag: tag.map(Into::into),
-            organization: organization.map(Into::into),
-            type_: type_.map(Into::into),
-            workspace_id: workspace.into(),
-        }
+            tag: text(tag),
+            organization: text(organization),
+            type_: text(type_),
+            workspace_id: "0".into(),
+        };
+    let lite = |server_type| Query::LiteServerName {
+        name: "EulerOS-2.10-Arm64-for-Snt9B-BareMetal".into(),
+        server_type: text(server_type),
     };
-    let lite = |name: &str, server_type: Option<&str>| Query::LiteServerName {
+    let pai = |name: &str, workspace| Query::PaiName {
         name: name.into(),
-        server_type: server_type.map(Into::into),
+        workspace_id: text(workspace),
     };
-    let pai = |name: &str, workspace: Option<&str>| Query::PaiName {
-        name: name.into(),
-        workspace_id: workspace.map(Into::into),
-    };
-    let (server, seed) = ("EulerOS-2.10-Arm64-for-Snt9B-BareMetal", "nlp-compression");
-    // With what a list alone answers: the others need a look of their own.
-    let rows = [
+    let (one, two) = ("mindspore-train", "llm-serving");
+    let any = [None; 3];
+    vec![
+        (notebook(one, any), None, true),
+        (notebook(one, [None, None, Some("DEDICATED")]), None, true),
+        (notebook(one, [None, None, Some("BUILD_IN")]), None, false),
+        (notebook(one, any), Some("gone"), false),
+        (notebook(two, any), None, true),
         (
-            notebook("mindspore-train", None, None, None, "0"),
+            notebook(two, [Some("v1.1"), Some("ai-team"), None]),
             None,
             true,
         ),
-        (
-            notebook("mindspore-train", None, None, Some("DEDICATED"), "0"),
-            None,
-            true,
-        ),
-        (
-            notebook("mindspore-train", None, None, Some("BUILD_IN"), "0"),
-            None,
-            false,
-        ),
-        (
-            notebook("mindspore-train", None, None, None, "1"),
-            None,
-            false,
-        ),
-        (notebook("llm-serving", None, None, None, "0"), None, true),
-        (
-            notebook("llm-serving", Some("v1.1"), Some("ai-team"), None, "0"),
-            None,
-            true,
-        ),
-        (
-            notebook("llm-serving", Some("v1"), None, None, "0"),
-            None,
-            false,
-        ),
-        (
-            notebook("llm-serving", None, Some("other"), None, "0"),
-            None,
-            false,
-        ),
-        (
-            notebook("llm-serving", None, None, None, "0"),
-            Some(first),
-            true,
-        ),
-        (
-            notebook("llm-serving", None, None, None, "0"),
-            Some(second),
-            true,
-        ),
-        (
-            notebook("llm-serving", None, None, None, "0"),
-            Some("gone"),
-            false,
-        ),
-        (
-            notebook("mindspore-train", None, None, None, "0"),
-            Some("gone"),
-            false,
-        ),
-        (notebook("llm", None, None, None, "0"), None, false),
-        (lite(server, None), None, true),
-        (lite(server, Some("BMS")), None, true),
-        (lite(server, Some("ECS")), None, false),
+        (notebook(two, [Some("v1"), None, None]), None, false),
+        (notebook(two, [None, Some("other"), None]), None, false),
+        (notebook(two, any), Some(first), true),
+        (notebook(two, any), Some(second), true),
+        (notebook(two, any), Some("gone"), false),
+        (notebook("llm", any), None, false),
+        (lite(None), None, true),
+        (lite(Some("BMS")), None, true),
+        (lite(Some("ECS")), None, false),
         (pai("own-train", None), None, true),
         (pai("own-train", Some("15945")), None, true),
         (pai("own-train", Some("7")), None, false),
         (pai("own", None), None, false),
-        (pai(seed, None), None, true),
-    ];
+        (pai("nlp-compression", None), None, true),
+    ]
+}
+
+#[tokio::test]
+async fn every_name_means_the_same_in_a_list_and_in_a_look_of_its_own() {
     let [modelarts, alibaba] = [Bench::new().await, Bench::of_pai().await];
-    for (query, bound, listed) in rows {
+    for (query, bound, listed) in names() {
         let bench = match query {
             Query::PaiName { .. } => &alibaba,
             _ => &modelarts,

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Bound on the answers about single images.
+/// Bound on the answers about single images, beside those that are waited for.
 pub(super) const MOST_GETS: usize = 8192;
 /// So many answers are not worth a search for those that nobody needs.
 const FEW_GETS: usize = 64;
@@ -138,11 +138,12 @@ impl Entry {
                 // It costs calls, and no answer.
                 gets.slots.retain(|_, slot| in_use(slot));
             }
-            gets.search_at = gets
-                .slots
-                .len()
+            let left = gets.slots.len();
+            // Not at every one, should all be in use.
+            gets.search_at = left
                 .saturating_mul(2)
-                .clamp(FEW_GETS, MOST_GETS);
+                .min(MOST_GETS)
+                .max(left.saturating_add(FEW_GETS));
         }
         let slot = Arc::new(Slot::new(|_| WEIGHT_OF_GET));
         gets.slots.insert(ask, slot.clone());

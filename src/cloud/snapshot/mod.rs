@@ -180,7 +180,7 @@ impl Snapshots {
         let floor = ground.floor(question.max_age, question.not_before);
         let entry = self
             .0
-            .entry((question.proof, scope.clone()), question.max_age);
+            .entry(&(question.proof, scope.clone()), question.max_age);
         let ask = Ask::new(&target.query, bound);
         let said = entry.said(&ask, floor).map(|kept| kept.began.run);
         let mut listing = entry.list.fresh(floor);
@@ -260,7 +260,7 @@ impl Held {
     }
 
     /// The entry of a key. Others make room for it, those not used for longest first.
-    fn entry(&self, key: Key, max_age: Duration) -> Arc<Entry> {
+    fn entry(&self, key: &Key, max_age: Duration) -> Arc<Entry> {
         let now = self.ground.run();
         let mut entries = self.entries();
         let entry = entries.entry(key.clone()).or_default().clone();
@@ -271,7 +271,7 @@ impl Held {
         while entries.len() > 1
             && (entries.len() > self.capacity || self.ground.held() > self.bytes)
         {
-            let others = entries.iter().filter(|(other, _)| **other != key);
+            let others = entries.iter().filter(|(other, _)| *other != key);
             let Some((oldest, _)) = others.min_by_key(|(_, entry)| entry.used()) else {
                 break;
             };

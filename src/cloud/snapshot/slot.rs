@@ -171,22 +171,20 @@ async fn run<T: Send + Sync + 'static>(
 ) -> Outcome<T> {
     let began = ground.now();
     let brought = tokio::time::timeout(PATIENCE, call).await;
-    let outcome = match brought {
-        Ok(brought) => brought.map(|result| {
-            result.map(|value| {
-                let weight = ground.weight((slot.weigh)(&value));
-                Arc::new(Kept {
-                    value,
-                    began,
-                    _weight: weight,
-                })
+    let brought = brought.unwrap_or_else(|_| {
+        let message = format!("no answer came within {} s", PATIENCE.as_secs());
+        Some(Err(Failure::new(FailureKind::Unreachable, message)))
+    });
+    let outcome = brought.map(|result| {
+        result.map(|value| {
+            let weight = ground.weight((slot.weigh)(&value));
+            Arc::new(Kept {
+                value,
+                began,
+                _weight: weight,
             })
-        }),
-        Err(_) => {
-            let message = format!("no answer came within {} s", PATIENCE.as_secs());
-            Some(Err(Failure::new(FailureKind::Unreachable, message)))
-        }
-    };
+        })
+    });
     slot.settle(&ground, outcome)
 }
 

@@ -6,8 +6,8 @@ fn down() -> Failure {
     Failure::new(FailureKind::ProviderError, "down")
 }
 
-fn of(kind: FailureKind) -> Option<Trouble> {
-    Some(Trouble::Fail(Failure::new(kind, "as the platform says")))
+fn of(kind: FailureKind) -> Trouble {
+    Trouble::Fail(Failure::new(kind, "as the platform says"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,7 @@ async fn where_the_list_is_refused_gets_are_made_for_ten_minutes() {
         FailureKind::ResponseInvalid,
     ] {
         let bench = Bench::new(500);
-        bench.platform.state().list_trouble = of(kind);
+        bench.platform.state().list_trouble = Some(of(kind));
         for answer in bench.crowd(1000, 10).await {
             assert_eq!(answer.unwrap().by, By::Get);
         }
@@ -115,7 +115,7 @@ async fn a_pause_or_a_refused_credential_holds_for_gets_too() {
         FailureKind::ProviderNotReady,
     ] {
         let bench = Bench::new(500);
-        bench.platform.state().list_trouble = of(kind);
+        bench.platform.state().list_trouble = Some(of(kind));
         for _ in 0..9 {
             assert_eq!(bench.look("i1").await.unwrap_err(), kind);
             sleep(2 * MINUTE).await;
