@@ -1,6 +1,6 @@
 //! Lists that move, lie or have no end.
 
-use super::{Bench, notebook, own_notebook};
+use super::{Bench, PATIENCE, notebook, own_notebook};
 use crate::cloud::notebook_named;
 use fakecloud::{Fault, FaultKind, ListLie, Operation};
 use imageref::cloud::snapshot::{By, Scope};
@@ -49,7 +49,9 @@ async fn a_list_that_grows_while_it_is_read_is_not_whole() {
         }
         bench.fake.put_notebook_image(own_notebook("new"))
     };
-    let (listing, _) = tokio::join!(bench.list(notebook(&ids[0])), grow);
+    let grow = tokio::time::timeout(PATIENCE, grow);
+    let (listing, grown) = tokio::join!(bench.list(notebook(&ids[0])), grow);
+    assert!(grown.is_ok(), "there was a second page");
     let listing = listing.unwrap();
     assert!(!listing.whole && listing.cut.is_none());
     assert!(ids.iter().all(|id| listing.get(id).is_some()));

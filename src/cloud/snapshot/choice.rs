@@ -4,6 +4,7 @@
 //! cost more calls than a get each.
 
 use crate::facts::FailureKind;
+use crate::plan::target::Query;
 use std::time::Duration;
 
 /// How an answer was come by.
@@ -32,11 +33,22 @@ pub(super) const UNLISTED_FOR: Duration = Duration::from_secs(600);
 /// So many failures in a row are no hiccup: the list is out of order, and gets may not be.
 const OUT_OF_ORDER: u32 = 3;
 
-/// The cheaper way to learn about so many `distinct` images: a list took so many `pages`, each get
-/// is one call. Of equal cost gets are quicker and smaller.
-pub(super) fn choose(pages: Option<u32>, distinct: usize) -> By {
+/// The cheaper way to learn about so many `distinct` images like this one, where a list took so many
+/// `pages`. Of equal cost gets are smaller.
+pub(super) fn choose(pages: Option<u32>, distinct: usize, query: &Query) -> By {
     let list = usize::try_from(pages.unwrap_or(FIRST_GUESS)).unwrap_or(usize::MAX);
-    if distinct > list { By::List } else { By::Get }
+    let each = match query {
+        // Nothing filters it by name: every name reads it to its end.
+        Query::LiteServerName { .. } => list,
+        // A list of own images and one of presets.
+        Query::NotebookName { type_: None, .. } => 2,
+        _ => 1,
+    };
+    if distinct.saturating_mul(each) > list {
+        By::List
+    } else {
+        By::Get
+    }
 }
 
 /// Whether a failed list says that gets should be tried instead: it is forbidden, or not to be read,
@@ -58,24 +70,39 @@ mod tests {
 
     #[test]
     fn the_cheaper_way_is_taken() {
-        for (pages, distinct, way) in [
-            (None, 0, By::Get),
-            (None, 1, By::Get),
-            (None, 4, By::Get),
-            (None, 5, By::List),
-            (None, 500, By::List),
-            (Some(0), 1, By::List),
-            (Some(2), 2, By::Get),
-            (Some(2), 3, By::List),
-            (Some(50), 50, By::Get),
-            (Some(50), 51, By::List),
-            (Some(u32::MAX), 10_000, By::Get),
+        let id = Query::NotebookId("i".into());
+        let typed = |type_: Option<&str>| Query::NotebookName {
+            name: "n".into(),
+            tag: None,
+            organization: None,
+            type_: type_.map(Into::into),
+            workspace_id: "0".into(),
+        };
+        let lite = Query::LiteServerName {
+            name: "n".into(),
+            server_type: None,
+        };
+        for (query, pages, distinct, way) in [
+            (&id, None, 0, By::Get),
+            (&id, None, 1, By::Get),
+            (&id, None, 4, By::Get),
+            (&id, None, 5, By::List),
+            (&id, None, 500, By::List),
+            (&id, Some(0), 1, By::List),
+            (&id, Some(2), 2, By::Get),
+            (&id, Some(2), 3, By::List),
+            (&id, Some(50), 50, By::Get),
+            (&id, Some(50), 51, By::List),
+            (&id, Some(u32::MAX), 10_000, By::Get),
+            (&typed(Some("DEDICATED")), None, 4, By::Get),
+            (&typed(None), None, 2, By::Get),
+            (&typed(None), None, 3, By::List),
+            (&lite, None, 1, By::Get),
+            (&lite, None, 2, By::List),
+            (&lite, Some(50), 2, By::List),
         ] {
-            assert_eq!(
-                choose(pages, distinct),
-                way,
-                "{pages:?} pages, {distinct} images"
-            );
+            let what = format!("{distinct} like {query}, {pages:?} pages");
+            assert_eq!(choose(pages, distinct, query), way, "{what}");
         }
     }
 

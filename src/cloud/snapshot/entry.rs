@@ -96,20 +96,20 @@ impl Entry {
     }
 
     /// Whether to list or to get.
-    pub(super) fn way(&self, distinct: usize, now: Duration) -> By {
-        if self.is_unlisted(now) {
+    pub(super) fn way(&self, query: &Query, distinct: usize, now: Duration) -> By {
+        if self.unlisted(now).is_some() {
             return By::Get;
         }
         let last = self.list.kept();
-        choose(last.map(|kept| kept.value.pages), distinct)
+        choose(last.map(|kept| kept.value.pages), distinct, query)
     }
 
-    /// Whether the list has failed in a way that gets may not.
-    pub(super) fn is_unlisted(&self, now: Duration) -> bool {
-        self.list.failed().is_some_and(|failed| {
-            let over = failed.at.saturating_add(UNLISTED_FOR);
-            is_unlisted(failed.failure.kind, failed.in_a_row) && now < over
-        })
+    /// How the list has failed, if that is such that gets may not fail.
+    pub(super) fn unlisted(&self, now: Duration) -> Option<Failure> {
+        let failed = self.list.failed()?;
+        let over = failed.at.saturating_add(UNLISTED_FOR);
+        let unlisted = is_unlisted(failed.failure.kind, failed.in_a_row) && now < over;
+        unlisted.then_some(failed.failure)
     }
 
     fn gets(&self) -> MutexGuard<'_, Gets> {

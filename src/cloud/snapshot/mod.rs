@@ -185,11 +185,11 @@ impl Snapshots {
         let said = entry.said(&ask, floor).map(|kept| kept.began.run);
         let mut listing = entry.list.fresh(floor);
         let unknown = listing.is_none() && said.is_none();
-        if unknown && entry.way(question.distinct, ground.run()) == By::List {
+        if unknown && entry.way(&target.query, question.distinct, ground.run()) == By::List {
             let call = || calls.list(&scope);
             match entry.list.obtain(floor, ground, call).await? {
                 Ok(kept) => listing = Some(kept),
-                Err(_) if entry.is_unlisted(ground.run()) => {}
+                Err(_) if entry.unlisted(ground.run()).is_some() => {}
                 Err(failure) => return Some(Err(failure)),
             }
         }
@@ -229,6 +229,13 @@ impl Snapshots {
             whole: listing.whole,
             cut: listing.cut,
         })
+    }
+
+    /// Why single images are asked for in place of this list, if they are: it is forbidden to this
+    /// proof, or out of order.
+    pub fn unlisted(&self, proof: Proof, scope: &Scope) -> Option<Failure> {
+        let entry = self.0.entries().get(&(proof, scope.clone())).cloned()?;
+        entry.unlisted(self.0.ground.run())
     }
 
     /// Drops what nobody has asked for in a long time.

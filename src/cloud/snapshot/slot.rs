@@ -1,8 +1,8 @@
 //! One thing to know, and the one call under way that learns it.
 //!
 //! Owns single flight, what is remembered of it, and the pause after a failure. Must not know what is
-//! asked. The invariant that would break first: **nobody gets an answer that began to be read before
-//! they would have it**, and two calls for one slot never overlap.
+//! asked. The invariants that would break first: **no answer is of before the time that its asker
+//! allows**, and two calls for one slot never overlap.
 
 use super::ground::{Ground, Moment, Weight};
 use crate::facts::{Failure, FailureKind};

@@ -79,13 +79,19 @@ async fn where_the_list_is_refused_gets_are_made_for_ten_minutes() {
             assert_eq!(answer.unwrap().by, By::Get);
         }
         assert_eq!(bench.calls(), (1, 10));
+        let why = || {
+            let scope = Scope::of(&by_id("i1")).unwrap();
+            let failure = bench.snapshots.unlisted(proof("a"), &scope)?;
+            Some(failure.kind)
+        };
+        assert_eq!(why(), Some(kind));
         sleep(Duration::from_secs(590)).await;
         bench.look("i11").await.unwrap();
         assert_eq!(bench.calls(), (1, 11), "remembered");
         sleep(Duration::from_secs(20)).await;
         bench.platform.state().list_trouble = None;
         assert_eq!(bench.look("i12").await.unwrap().by, By::List);
-        assert_eq!(bench.calls(), (2, 11));
+        assert_eq!((bench.calls(), why()), ((2, 11), None));
     }
 }
 
