@@ -40,6 +40,8 @@ mod resolve;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod vectors;

@@ -20,21 +20,24 @@ pub mod proxy;
 pub mod refusal;
 mod select;
 pub mod sign_in;
+pub mod snapshot;
 mod transport;
 
 pub use credential::{Cloud, Credential};
 pub use endpoint::AllowedEndpoints;
 pub use modelarts::derived::DerivedSigning;
 pub use network::Network;
+pub use paging::{Cut, MOST_BYTES, MOST_IMAGES, MOST_PAGES};
 pub use proxy::Proxies;
 pub use select::select;
 pub use transport::{LARGEST_BODY, LONGEST_PAUSE};
 
-use crate::facts::{Facts, Failure, FailureKind};
+use crate::facts::{Api, Facts, Failure, FailureKind};
 use crate::plan::target::{Account, Query, Target};
 use jiff::Timestamp;
 use network::Routes;
 use serde::de::DeserializeOwned;
+use snapshot::{Listing, Scope};
 use std::fmt;
 use std::time::Duration;
 use transport::{Answer, Request, Way};
@@ -113,27 +116,41 @@ impl Clouds {
         timeout: Duration,
     ) -> Result<Facts, Failure> {
         let asked = Box::pin(self.ask(target, credential, bound));
-        let asked = async {
-            asked.await.map_err(|failure| match failure.kind {
-                FailureKind::NotFound | FailureKind::Ambiguous => Failure {
-                    message: format!("{}: {}", target.query, failure.message),
-                    ..failure
-                },
-                _ => failure,
-            })
+        let asked = async { asked.await.map_err(|failure| about(&target.query, failure)) };
+        within(timeout, &target.account, asked).await
+    }
+
+    /// Reads all images of a scope; `timeout` bounds all pages together. A bound on the list that was
+    /// hit is no failure: [`Listing::cut`] names it.
+    ///
+    /// # Errors
+    /// As [`Clouds::look`], but never that an image does not exist.
+    pub async fn list(
+        &self,
+        scope: &Scope,
+        credential: &Credential,
+        timeout: Duration,
+    ) -> Result<Listing, Failure> {
+        let listed = Box::pin(self.all(scope, credential));
+        within(timeout, scope.account(), listed).await
+    }
+
+    async fn all(&self, scope: &Scope, credential: &Credential) -> Result<Listing, Failure> {
+        let as_of = (self.entropy.clock)();
+        let parts = match (self.platform(scope.account(), credential)?, scope.api()) {
+            (Platform::ModelArts(project), Api::Notebook) => {
+                let workspace_id = scope.workspace_id().unwrap_or_default();
+                Vec::from(modelarts::notebook::all(&project, workspace_id).await?)
+            }
+            (Platform::ModelArts(project), Api::LiteServer) => {
+                vec![(None, modelarts::lite_server::all(&project).await?)]
+            }
+            (Platform::Pai(region), Api::Pai) => {
+                vec![(None, pai::images::all(&region, scope.workspace_id()).await?)]
+            }
+            _ => return Err(wrong_platform()),
         };
-        tokio::time::timeout(timeout, asked)
-            .await
-            .unwrap_or_else(|_| {
-                let (Account::ModelArts { endpoint, .. } | Account::Pai { endpoint, .. }) =
-                    &target.account;
-                let host = transport::host(endpoint);
-                let message = format!(
-                    "{host} gave no whole answer within {} s",
-                    timeout.as_secs_f32()
-                );
-                Err(Failure::new(FailureKind::Unreachable, message))
-            })
+        Ok(Listing::new(parts, as_of))
     }
 
     async fn ask(
@@ -142,7 +159,34 @@ impl Clouds {
         credential: &Credential,
         bound: Option<&str>,
     ) -> Result<Facts, Failure> {
-        match (&target.account, credential) {
+        let query = &target.query;
+        match (self.platform(&target.account, credential)?, query) {
+            (Platform::ModelArts(project), Query::NotebookId(id)) => {
+                modelarts::notebook::by_id(&project, id).await
+            }
+            (Platform::ModelArts(project), Query::NotebookName { .. }) => {
+                modelarts::notebook::by_name(&project, query, bound).await
+            }
+            (Platform::ModelArts(project), Query::LiteServerId(id)) => {
+                modelarts::lite_server::by_id(&project, id).await
+            }
+            (Platform::ModelArts(project), Query::LiteServerName { .. }) => {
+                modelarts::lite_server::by_name(&project, query, bound).await
+            }
+            (Platform::Pai(region), Query::PaiId(id)) => pai::images::by_id(&region, id).await,
+            (Platform::Pai(region), Query::PaiName { .. }) => {
+                pai::images::by_name(&region, query, bound).await
+            }
+            _ => Err(wrong_platform()),
+        }
+    }
+
+    fn platform<'a>(
+        &'a self,
+        account: &'a Account,
+        credential: &'a Credential,
+    ) -> Result<Platform<'a>, Failure> {
+        match (account, credential) {
             (
                 Account::ModelArts {
                     endpoint,
@@ -151,40 +195,19 @@ impl Clouds {
                     ..
                 },
                 Credential::HuaweiKeys { .. } | Credential::HuaweiToken(_),
-            ) => {
-                let project = modelarts::Project {
-                    clouds: self,
-                    endpoint,
-                    region,
-                    id: project_id,
-                    credential,
-                };
-                match &target.query {
-                    Query::NotebookId(id) => modelarts::notebook::by_id(&project, id).await,
-                    Query::NotebookName { .. } => {
-                        modelarts::notebook::by_name(&project, &target.query, bound).await
-                    }
-                    Query::LiteServerId(id) => modelarts::lite_server::by_id(&project, id).await,
-                    Query::LiteServerName { name, server_type } => {
-                        let server_type = server_type.as_deref();
-                        modelarts::lite_server::by_name(&project, name, server_type, bound).await
-                    }
-                    Query::PaiId(_) | Query::PaiName { .. } => Err(wrong_platform()),
-                }
-            }
+            ) => Ok(Platform::ModelArts(modelarts::Project {
+                clouds: self,
+                endpoint,
+                region,
+                id: project_id,
+                credential,
+            })),
             (Account::Pai { endpoint, .. }, Credential::AlibabaKeys { .. }) => {
-                let region = pai::Region {
+                Ok(Platform::Pai(pai::Region {
                     clouds: self,
                     endpoint,
                     credential,
-                };
-                match &target.query {
-                    Query::PaiId(id) => pai::images::by_id(&region, id).await,
-                    Query::PaiName { name, workspace_id } => {
-                        pai::images::by_name(&region, name, workspace_id.as_deref(), bound).await
-                    }
-                    _ => Err(wrong_platform()),
-                }
+                }))
             }
             _ => Err(Failure::new(
                 FailureKind::ProviderNotReady,
@@ -195,6 +218,42 @@ impl Clouds {
 
     async fn get(&self, request: &Request<'_>, now: Timestamp) -> Result<Answer, Failure> {
         transport::send(Way::Far(&self.routes), request, now).await
+    }
+}
+
+/// One account, as one credential sees it.
+enum Platform<'a> {
+    ModelArts(modelarts::Project<'a>),
+    Pai(pai::Region<'a>),
+}
+
+/// Bounds all that is asked for one answer.
+async fn within<T>(
+    timeout: Duration,
+    account: &Account,
+    asked: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(timeout, asked)
+        .await
+        .unwrap_or_else(|_| {
+            let (Account::ModelArts { endpoint, .. } | Account::Pai { endpoint, .. }) = account;
+            let host = transport::host(endpoint);
+            let message = format!(
+                "{host} gave no whole answer within {} s",
+                timeout.as_secs_f32()
+            );
+            Err(Failure::new(FailureKind::Unreachable, message))
+        })
+}
+
+/// Says what was asked for, where the answer is about that.
+fn about(query: &Query, failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::NotFound | FailureKind::Ambiguous => Failure {
+            message: format!("{query}: {}", failure.message),
+            ..failure
+        },
+        _ => failure,
     }
 }
 

@@ -1,23 +1,71 @@
-//! Which of several images a name means.
+//! Which of many images a question means.
 //!
-//! Owns the choice. Must not know how the images were found. The invariant that would break first:
-//! among several images of one name none is chosen by their order.
+//! Owns what an exact match is, and the choice among several. Must not know how the images were
+//! found. The invariants that would break first: a match is exact on our side, since servers may
+//! ignore a filter; among several images of one name none is chosen by their order.
 
 use crate::facts::{Facts, Failure, FailureKind};
+use crate::plan::target::Query;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
+
+/// The type of notebook images that everybody has.
+pub(super) const PRESET: &str = "BUILD_IN";
 
 /// How many candidates a message names.
 const NAMED: usize = 5;
 /// Bound on each word of a candidate: names come from the platform.
 const LONGEST_WORD: usize = 64;
 
+/// Whether a listed image is one that the question is about. `listed_as` is the type of the list
+/// that it came in, where lists are of one type: images need not repeat it.
+pub(super) fn matches(query: &Query, listed_as: Option<&str>, facts: &Facts) -> bool {
+    let upstream = &facts.upstream;
+    let is = |stated: &Option<String>, asked: &String| stated.as_ref() == Some(asked);
+    match query {
+        Query::NotebookId(id) | Query::LiteServerId(id) | Query::PaiId(id) => facts.image_id == *id,
+        Query::NotebookName {
+            name,
+            tag,
+            organization,
+            type_,
+            workspace_id,
+        } => {
+            let answered_type = upstream.type_.as_deref().or(listed_as);
+            let own = upstream.workspace_id.is_none() || is(&upstream.workspace_id, workspace_id);
+            is(&upstream.name, name)
+                && tag.as_ref().is_none_or(|tag| is(&upstream.tag, tag))
+                && organization
+                    .as_ref()
+                    .is_none_or(|organization| is(&upstream.organization, organization))
+                && type_.as_ref().is_none_or(|type_| answered_type == Some(type_))
+                // Presets are nobody's: the workspace they state says nothing about who may use them.
+                && (answered_type == Some(PRESET) || own)
+        }
+        Query::LiteServerName { name, server_type } => {
+            is(&upstream.name, name)
+                && server_type
+                    .as_ref()
+                    .is_none_or(|asked| is(&upstream.server_type, asked))
+        }
+        Query::PaiName { name, workspace_id } => {
+            is(&upstream.name, name)
+                // Official images state no workspace.
+                && (workspace_id.is_none()
+                    || upstream.workspace_id.is_none()
+                    || upstream.workspace_id == *workspace_id)
+        }
+    }
+}
+
 /// The image that a name means, out of those that carry it exactly. `bound` is the id that the name
 /// meant before: it keeps its meaning while that image is among the matches. An image that occurs
 /// twice, because the list moved while it was read, counts once.
-pub fn select(matches: Vec<Facts>, bound: Option<&str>) -> Result<Facts, Failure> {
+pub fn select<F: Borrow<Facts>>(matches: Vec<F>, bound: Option<&str>) -> Result<F, Failure> {
     let mut by_id = BTreeMap::new();
     for facts in matches {
-        by_id.entry(facts.image_id.clone()).or_insert(facts);
+        let id = facts.borrow().image_id.clone();
+        by_id.entry(id).or_insert(facts);
     }
     if let Some(facts) = bound.and_then(|id| by_id.remove(id)) {
         return Ok(facts);
@@ -29,10 +77,11 @@ pub fn select(matches: Vec<Facts>, bound: Option<&str>) -> Result<Facts, Failure
     only.ok_or_else(|| Failure::new(FailureKind::NotFound, "no image has this name"))
 }
 
-fn ambiguous(by_id: &BTreeMap<String, Facts>) -> String {
+fn ambiguous<F: Borrow<Facts>>(by_id: &BTreeMap<String, F>) -> String {
     let count = by_id.len();
     let mut text = format!("{count} images have this name, narrow it down or use an id: ");
-    let candidates = by_id.values().take(NAMED).map(candidate);
+    let candidates = by_id.values().take(NAMED);
+    let candidates = candidates.map(|facts| candidate(facts.borrow()));
     text.push_str(&candidates.collect::<Vec<_>>().join("; "));
     if count > NAMED {
         text.push_str("; …");

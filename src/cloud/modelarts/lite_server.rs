@@ -1,17 +1,19 @@
 //! Lite Server images: `GetDevServerImage` and `ListDevServerImages`.
 //!
-//! Owns the routes, the parameters, and what an exact match is. Must not know how a request is
-//! signed. The invariant that would break first: a match is exact on our side, since the list has
-//! no filter by name and which others its server reads is not documented.
+//! Owns the routes and the parameters. Must not know how a request is signed, nor which image is
+//! meant. The invariant that would break first: the list is read to its end for one name, since it
+//! has no filter by name and which others its server reads is not documented.
 //!
 //! Source: `ModelArts` API Reference, *Querying Lite Server Image Details*; the Python package
 //! `huaweicloudsdkmodelarts` 3.1.219.
 
 use super::{PAGE, Project, check_id};
-use crate::cloud::paging::{Page, Paging, of_list};
+use crate::cloud::paging::{Found, Page, Paging, of_list};
+use crate::cloud::select::matches;
 use crate::cloud::{facts_of, invalid, read};
 use crate::facts::lite_server::{LiteServerImage, LiteServerPage};
-use crate::facts::{Facts, Failure};
+use crate::facts::{Facts, Failure, FailureKind};
+use crate::plan::target::Query;
 
 /// `GetDevServerImage`.
 pub(in crate::cloud) async fn by_id(project: &Project<'_>, id: &str) -> Result<Facts, Failure> {
@@ -29,10 +31,31 @@ pub(in crate::cloud) async fn by_id(project: &Project<'_>, id: &str) -> Result<F
 /// `ListDevServerImages`, all of it.
 pub(in crate::cloud) async fn by_name(
     project: &Project<'_>,
-    name: &str,
-    server_type: Option<&str>,
+    query: &Query,
     bound: Option<&str>,
 ) -> Result<Facts, Failure> {
+    let Query::LiteServerName { server_type, .. } = query else {
+        return Err(Failure::new(
+            FailureKind::InvalidSpec,
+            "this is no question about a name",
+        ));
+    };
+    let wanted = |facts: &Facts| matches(query, None, facts);
+    list(project, server_type.as_deref(), wanted)
+        .await?
+        .decide(bound)
+}
+
+/// `ListDevServerImages`, of all types of servers.
+pub(in crate::cloud) async fn all(project: &Project<'_>) -> Result<Found, Failure> {
+    list(project, None, |_| true).await
+}
+
+async fn list(
+    project: &Project<'_>,
+    server_type: Option<&str>,
+    wanted: impl Fn(&Facts) -> bool,
+) -> Result<Found, Failure> {
     let mut paging = Paging::new(PAGE);
     loop {
         let mut parameters = vec![
@@ -55,14 +78,11 @@ pub(in crate::cloud) async fn by_name(
             facts,
             received: page.received,
             total: page.total,
+            bytes: answer.body.len(),
         };
-        let more = paging.accept(page, |facts| {
-            let upstream = &facts.upstream;
-            upstream.name.as_deref() == Some(name)
-                && (server_type.is_none() || upstream.server_type.as_deref() == server_type)
-        });
+        let more = paging.accept(page, &wanted);
         if !more.map_err(|failure| invalid(&answer, failure.message))? {
-            return paging.into_found().decide(bound);
+            return Ok(paging.into_found());
         }
     }
 }

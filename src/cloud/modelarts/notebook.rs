@@ -1,19 +1,19 @@
 //! Notebook images: `ShowImage` and `ListImage`.
 //!
-//! Owns the routes, the parameters, and what an exact match is. Must not know how a request is
-//! signed. The invariant that would break first: a match is exact on our side, since servers may
-//! ignore a filter.
+//! Owns the routes and the parameters. Must not know how a request is signed, nor which image is
+//! meant. The invariant that would break first: an own image and a preset of the same name are both
+//! seen, though a list is of one type.
 //!
 //! Source: `ModelArts` API Reference, *Obtaining Details of an Image*, *Querying Supported Images*.
 
 use super::{PAGE, Project, check_id};
 use crate::cloud::paging::{Found, Page, Paging, of_list};
+use crate::cloud::select::{PRESET, matches};
 use crate::cloud::{facts_of, invalid, read};
 use crate::facts::notebook::{NotebookImage, NotebookPage};
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::target::Query;
 
-const PRESET: &str = "BUILD_IN";
 const OWN: &str = "DEDICATED";
 
 /// `ShowImage`.
@@ -36,26 +36,62 @@ pub(in crate::cloud) async fn by_name(
     query: &Query,
     bound: Option<&str>,
 ) -> Result<Facts, Failure> {
-    let Query::NotebookName { type_, .. } = query else {
+    let Query::NotebookName {
+        name,
+        organization,
+        type_,
+        workspace_id,
+        ..
+    } = query
+    else {
         return Err(Failure::new(
             FailureKind::InvalidSpec,
             "this is no question about a name",
         ));
     };
+    let mut filter = vec![
+        ("name", name.clone()),
+        ("name_fuzzy_match", "false".to_owned()),
+        ("workspace_id", workspace_id.clone()),
+    ];
+    filter.extend(organization.clone().map(|name| ("namespace", name)));
+    let list = |type_| {
+        list(project, &filter, type_, move |facts| {
+            matches(query, Some(type_), facts)
+        })
+    };
     let found = match type_ {
-        Some(type_) => list(project, query, type_).await?,
-        // A list is of one type, and a name can be both a preset's and an own image's.
-        None => list(project, query, OWN)
-            .await?
-            .and(list(project, query, PRESET).await?),
+        Some(type_) => list(type_).await?,
+        None => list(OWN).await?.and(list(PRESET).await?),
     };
     found.decide(bound)
 }
 
-async fn list(project: &Project<'_>, query: &Query, type_: &str) -> Result<Found, Failure> {
+/// `ListImage` without a name: each list with the type it is of.
+pub(in crate::cloud) async fn all(
+    project: &Project<'_>,
+    workspace_id: &str,
+) -> Result<[(Option<&'static str>, Found); 2], Failure> {
+    let filter = [("workspace_id", workspace_id.to_owned())];
+    let own = list(project, &filter, OWN, |_| true).await?;
+    let presets = list(project, &filter, PRESET, |_| true).await?;
+    Ok([(Some(OWN), own), (Some(PRESET), presets)])
+}
+
+async fn list(
+    project: &Project<'_>,
+    filter: &[(&'static str, String)],
+    type_: &str,
+    wanted: impl Fn(&Facts) -> bool,
+) -> Result<Found, Failure> {
     let mut paging = Paging::new(PAGE);
     loop {
-        let parameters = parameters(query, type_, paging.offset());
+        let mut parameters = filter.to_vec();
+        parameters.extend([
+            ("limit", PAGE.to_string()),
+            ("offset", paging.offset().to_string()),
+            ("type", type_.to_owned()),
+        ]);
         let answer = project.get("images", &parameters).await.map_err(of_list)?;
         let page: NotebookPage = read(project.endpoint, &answer)?;
         let id = answer.request_id.as_deref();
@@ -68,56 +104,11 @@ async fn list(project: &Project<'_>, query: &Query, type_: &str) -> Result<Found
             facts,
             received: page.received,
             total: page.total,
+            bytes: answer.body.len(),
         };
-        let more = paging.accept(page, |facts| matches(query, type_, facts));
+        let more = paging.accept(page, &wanted);
         if !more.map_err(|failure| invalid(&answer, failure.message))? {
             return Ok(paging.into_found());
         }
     }
-}
-
-fn parameters(query: &Query, type_: &str, offset: u64) -> Vec<(&'static str, String)> {
-    let Query::NotebookName {
-        name,
-        organization,
-        workspace_id,
-        ..
-    } = query
-    else {
-        return Vec::new();
-    };
-    let mut parameters = vec![
-        ("limit", PAGE.to_string()),
-        ("name", name.clone()),
-        ("name_fuzzy_match", "false".into()),
-        ("offset", offset.to_string()),
-        ("type", type_.into()),
-        ("workspace_id", workspace_id.clone()),
-    ];
-    if let Some(organization) = organization {
-        parameters.push(("namespace", organization.clone()));
-    }
-    parameters
-}
-
-fn matches(query: &Query, listed_as: &str, facts: &Facts) -> bool {
-    let Query::NotebookName {
-        name,
-        tag,
-        organization,
-        type_,
-        workspace_id,
-    } = query
-    else {
-        return false;
-    };
-    let upstream = &facts.upstream;
-    let is = |stated: &Option<String>, asked: &String| stated.as_ref() == Some(asked);
-    let answered_type = upstream.type_.as_deref().unwrap_or(listed_as);
-    is(&upstream.name, name)
-        && tag.as_ref().is_none_or(|tag| is(&upstream.tag, tag))
-        && organization.as_ref().is_none_or(|organization| is(&upstream.organization, organization))
-        && type_.as_ref().is_none_or(|type_| type_ == answered_type)
-        // Presets are nobody's: the workspace they state says nothing about who may use them.
-        && (answered_type == PRESET || upstream.workspace_id.is_none() || is(&upstream.workspace_id, workspace_id))
 }

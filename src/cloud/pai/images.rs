@@ -1,16 +1,18 @@
 //! Images of `AIWorkSpace`: `GetImage` and `ListImages`.
 //!
-//! Owns the routes, the parameters, and what an exact match is. Must not know how a request is
-//! signed. The invariant that would break first: both calls ask for labels, so that a get and a list
+//! Owns the routes and the parameters. Must not know how a request is signed, nor which image is
+//! meant. The invariant that would break first: both calls ask for labels, so that a get and a list
 //! say the same of an image.
 //!
 //! Source: PAI `AIWorkSpace` API reference (2021-02-04), *`GetImage`*, *`ListImages`*.
 
 use super::Region;
-use crate::cloud::paging::{Page, Paging, of_list};
+use crate::cloud::paging::{Found, Page, Paging, of_list};
+use crate::cloud::select::matches;
 use crate::cloud::{check_segment, facts_of, invalid, read};
 use crate::facts::pai::{PaiImage, PaiPage};
 use crate::facts::{Facts, Failure, FailureKind};
+use crate::plan::target::Query;
 
 /// Entries asked for with one page: the largest that the vendor's own tools use.
 const PAGE: u64 = 100;
@@ -36,18 +38,43 @@ pub(in crate::cloud) async fn by_id(region: &Region<'_>, id: &str) -> Result<Fac
 /// documented.
 pub(in crate::cloud) async fn by_name(
     region: &Region<'_>,
-    name: &str,
-    workspace_id: Option<&str>,
+    query: &Query,
     bound: Option<&str>,
 ) -> Result<Facts, Failure> {
+    let Query::PaiName { name, workspace_id } = query else {
+        return Err(Failure::new(
+            FailureKind::InvalidSpec,
+            "this is no question about a name",
+        ));
+    };
+    let wanted = |facts: &Facts| matches(query, None, facts);
+    list(region, Some(name), workspace_id.as_deref(), wanted)
+        .await?
+        .decide(bound)
+}
+
+/// `ListImages`, of all names.
+pub(in crate::cloud) async fn all(
+    region: &Region<'_>,
+    workspace_id: Option<&str>,
+) -> Result<Found, Failure> {
+    list(region, None, workspace_id, |_| true).await
+}
+
+async fn list(
+    region: &Region<'_>,
+    name: Option<&str>,
+    workspace_id: Option<&str>,
+    wanted: impl Fn(&Facts) -> bool,
+) -> Result<Found, Failure> {
     let mut paging = Paging::new(PAGE);
     loop {
         let mut parameters = vec![
-            ("Name", name.to_owned()),
             ("PageNumber", paging.number().to_string()),
             ("PageSize", PAGE.to_string()),
             verbose(),
         ];
+        parameters.extend(name.map(|name| ("Name", name.to_owned())));
         parameters.extend(workspace_id.map(|id| ("WorkspaceId", id.to_owned())));
         let answer = region
             .get("ListImages", "/api/v1/images", &parameters)
@@ -64,16 +91,11 @@ pub(in crate::cloud) async fn by_name(
             facts,
             received: page.received,
             total: page.total_count,
+            bytes: answer.body.len(),
         };
-        let more = paging.accept(page, |facts| {
-            let upstream = &facts.upstream;
-            let stated = upstream.workspace_id.as_deref();
-            upstream.name.as_deref() == Some(name)
-                // Official images state no workspace.
-                && (workspace_id.is_none() || stated.is_none() || stated == workspace_id)
-        });
+        let more = paging.accept(page, &wanted);
         if !more.map_err(|failure| invalid(&answer, failure.message))? {
-            return paging.into_found().decide(bound);
+            return Ok(paging.into_found());
         }
     }
 }
