@@ -106,7 +106,7 @@ fn edit_expect(case: &mut Case, edit: impl FnOnce(&mut Expect)) {
 fn apply(case: &mut Case, step: &Step) -> Look {
     match step {
         Step::Pass(seconds) => case.pass(Duration::from_secs(*seconds)),
-        Step::Found(variant) => return Look::Found(answer(case, *variant)),
+        Step::Found(variant) => return super::plan::case::found(answer(case, *variant)),
         Step::Failed(kind, retry_after) => {
             return Look::Failed(Failure {
                 retry_after: retry_after.map(Duration::from_secs),
@@ -289,7 +289,7 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
     }
 
     // No hot loop: after a look, the next one lies ahead.
-    if matches!(look, Look::Found(_) | Look::Failed(_)) {
+    if matches!(look, Look::Found { .. } | Look::Failed(_)) {
         prop_assert!(
             plan.requeue.is_none_or(|wait| wait > Duration::ZERO),
             "{:?}",
@@ -344,8 +344,8 @@ proptest! {
             // Looks are made only when one is due; anything may arrive, but a paused or suspended
             // provider is not asked.
             let look = match look {
-                Look::Found(_) | Look::Failed(_) if case.due() == Due::Never => Look::NotDue,
-                Look::Found(_) if !matches!(case.provided, Provided::Target { .. }) => Look::NotDue,
+                Look::Found { .. } | Look::Failed(_) if case.due() == Due::Never => Look::NotDue,
+                Look::Found { .. } if !matches!(case.provided, Provided::Target { .. }) => Look::NotDue,
                 look => look,
             };
             check(&before, step, &look, &mut case)?;

@@ -17,7 +17,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which image is meant: exactly one platform API, by id or by exact name.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("[has(self.notebook), has(self.liteServer), has(self.pai)].filter(x, x).size() == 1",
     "set exactly one of notebook, liteServer and pai: an ImageRef points at one image"))]
@@ -34,7 +34,7 @@ pub struct Source {
 }
 
 /// A ModelArts notebook image.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.id) != has(self.name)",
     "set either id or name: id is the image's UUID, name is matched exactly"))]
@@ -79,7 +79,7 @@ pub struct NotebookSource {
 }
 
 /// A ModelArts Lite Server machine image.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.id) != has(self.name)",
     "set either id or name: id is the image's UUID, name is matched exactly"))]
@@ -106,7 +106,7 @@ pub struct LiteServerSource {
 }
 
 /// An Alibaba PAI image.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = ("has(self.id) != has(self.name)",
     "set either id or name: id begins with image-, name is matched exactly"))]

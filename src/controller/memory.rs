@@ -27,6 +27,8 @@ struct Entry {
     /// The provider as last seen.
     provider: Option<Version>,
     write_failures: u32,
+    /// Since when somebody waits for an answer of that time or later: an edit, or a request.
+    asked_since: Option<Timestamp>,
     /// What a look brought that could not be written, with its question and time.
     unwritten: Option<(String, Look, Timestamp)>,
 }
@@ -56,6 +58,9 @@ impl Memories {
                 ..Entry::default()
             };
         }
+        if is_asked_for(object) {
+            entry.asked_since.get_or_insert(now);
+        }
         let before = entry.provider.replace(provider.clone());
         if before.is_some_and(|before| before != *provider) && !is_settled(object.status.as_ref()) {
             entry.memory = plan::Memory {
@@ -69,6 +74,21 @@ impl Memories {
             entry.memory.failures = failures.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
         }
         entry.memory.clone()
+    }
+
+    /// The time that an answer must be of or later: since when somebody waits for one, or since looks
+    /// fail. `None` if any that is young enough will do.
+    pub(crate) fn not_before(&self, object: &ImageRef) -> Option<Timestamp> {
+        let entries = self.entries();
+        let entry = entries.get(&ObjectRef::from_obj(object))?;
+        entry.asked_since.or(entry.memory.missed_since)
+    }
+
+    /// Notes that a look was answered.
+    pub(crate) fn answered(&self, object: &ImageRef) {
+        if let Some(entry) = self.entries().get_mut(&ObjectRef::from_obj(object)) {
+            entry.asked_since = None;
+        }
     }
 
     /// What is remembered now.
@@ -96,7 +116,7 @@ impl Memories {
         look: Look,
         now: Timestamp,
     ) {
-        if let (Look::Found(_) | Look::Failed(_), Some(entry)) =
+        if let (Look::Found { .. } | Look::Failed(_), Some(entry)) =
             (&look, self.entries().get_mut(&ObjectRef::from_obj(object)))
         {
             let since = entry.unwritten.take().map_or(now, |(.., since)| since);
@@ -137,6 +157,16 @@ impl Memories {
     pub(crate) fn retain(&self, exists: impl Fn(&ObjectRef<ImageRef>) -> bool) {
         self.entries().retain(|key, _| exists(key));
     }
+}
+
+/// Edited since its status was written, or asked for by the annotation. A new object is neither: what
+/// others were told lately is good enough for it.
+fn is_asked_for(object: &ImageRef) -> bool {
+    let status = object.status.clone().unwrap_or_default();
+    let seen = status.observed_generation.filter(|seen| *seen >= 0);
+    let edited = seen.is_some_and(|seen| Some(seen) != object.metadata.generation);
+    let subject = super::act::subject(object);
+    edited || subject.object(object).unhandled_request(&status).is_some()
 }
 
 /// A good, confirmed answer.

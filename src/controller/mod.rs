@@ -7,6 +7,8 @@
 mod absences;
 mod act;
 mod call;
+mod census;
+mod look;
 mod memory;
 mod merge;
 mod namespaces;
@@ -23,10 +25,12 @@ use crate::cloud::gate::Gates;
 use crate::cloud::identity::Exchanger;
 use crate::cloud::provider::Provider;
 use crate::cloud::sign_in::OperatorIdentities;
+use crate::cloud::snapshot::Snapshots;
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
+use census::Census;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use jiff::Timestamp;
@@ -100,6 +104,8 @@ struct Context {
     pace: providers::Pace,
     memories: Memories,
     absences: Absences,
+    census: Census,
+    snapshots: Snapshots,
     recorder: Recorder,
     look_again: mpsc::Sender<ObjectRef<ImageRef>>,
     health_changed: Mutex<[mpsc::Sender<ProviderId>; 2]>,
@@ -166,6 +172,8 @@ pub async fn run(
         gates: Gates::default(),
         memories: Memories::default(),
         absences: Absences::default(),
+        census: Census::default(),
+        snapshots: Snapshots::default(),
         look_again,
         health_changed: Mutex::new([namespaced_health, cluster_health]),
         refs,
@@ -288,6 +296,7 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
             .secret_watches
             .retain(|id| context.find(id).is_some());
         context.absences.forget(Timestamp::now());
+        context.snapshots.forget_idle();
     }
 }
 
@@ -330,9 +339,9 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
                 match context.memories.take_unwritten(&object, &question, now) {
                     // The last write failed; what the platform said still holds.
                     Some(look) => look,
-                    None => match observe::look(&context, &object, target, signed_in).await {
+                    None => match look::look(&context, &object, target, signed_in).await {
                         Some(look) => look,
-                        None => return Ok(Action::requeue(observe::busy(&object))),
+                        None => return Ok(Action::requeue(look::busy(&object))),
                     },
                 }
             }

@@ -1,7 +1,7 @@
-//! What there is to know before a plan: the reference's provider, and what its platform says.
+//! What there is to know before a plan: the reference's provider, and whether it can be asked.
 //!
-//! Owns the reading side of a reconcile. Must not write anything. The invariant that would break
-//! first: every wait in here has a limit.
+//! Owns the reading of objects. Must not write anything, nor ask a platform about an image. The
+//! invariant that would break first: every wait in here has a limit.
 
 use super::sign_ins::{NotSignedIn, SignedIn};
 use super::{ApiError, Context, limited};
@@ -9,17 +9,11 @@ use crate::api::{ImageRef, ProviderKind};
 use crate::cloud::identity::{Identity, Proof};
 use crate::cloud::provider::{self, Provider};
 use crate::facts::{Failure, FailureKind};
-use crate::plan::{Account, Look, Provided, ProviderId, Target};
-use jiff::Timestamp;
+use crate::plan::{Account, Provided};
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The longest wait for a place among the calls of a provider.
-const PLACE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A reference's provider, and who it is towards its platform.
 pub(crate) struct Observed {
@@ -174,146 +168,5 @@ pub(super) fn version(
         object: provider.version(),
         proof,
         recoveries: context.gates.of(proof, account).recoveries(),
-    }
-}
-
-/// Asks the platform. `None`: too many others are waiting for it.
-pub(crate) async fn look(
-    context: &Context,
-    object: &ImageRef,
-    target: &Target,
-    signed_in: &SignedIn,
-) -> Option<Look> {
-    let status = object.status.as_ref();
-    // A name stays bound to its image only while it is the same question.
-    let bound = status
-        .filter(|s| s.resolved_for.as_ref() == Some(&target.resolved_for(&object.spec.source)))
-        .and_then(|s| s.image_id.as_deref());
-    let timeout = object.spec.timeout();
-    let gate = context
-        .gates
-        .of(signed_in.identity.proof(), &target.account);
-    let now = Timestamp::now;
-    let before = (gate.health(), gate.pause(now()).is_some());
-    let mut credential = signed_in.credential.clone();
-    let mut renewed = false;
-    let result = loop {
-        let fingerprint = credential.fingerprint();
-        let call = || context.clouds.look(target, &credential, bound, timeout);
-        let passed = gate.pass(&fingerprint, now, call);
-        let passed = tokio::time::timeout(PLACE_LIMIT + timeout, passed).await;
-        match passed.ok()?? {
-            Err(failure) if failure.kind == FailureKind::AuthenticationFailed && !renewed => {
-                renewed = true;
-                let identity = &signed_in.identity;
-                match context.sign_ins.renewed(identity, &fingerprint).await {
-                    None => break Err(failure),
-                    Some(Err(unissued)) => break Err(unissued),
-                    Some(Ok(another)) => credential = another,
-                }
-            }
-            result => break result,
-        }
-    };
-    if before != (gate.health(), gate.pause(now()).is_some()) {
-        context.health_changed(&target.provider);
-    }
-    if let Err(failure) = &result {
-        tracing::debug!(kind = failure.kind.as_str(), request_id = failure.request_id, %failure, "the look failed");
-    }
-    Some(match (result, bound) {
-        (Ok(facts), _) => {
-            context.absences.settled(&target.provider, &facts.image_id);
-            Look::Found(facts)
-        }
-        (Err(failure), Some(image)) if failure.kind == FailureKind::NotFound => Look::Failed(
-            suspect(context, target, image, object.spec.interval(), failure),
-        ),
-        (Err(failure), _) => Look::Failed(failure),
-    })
-}
-
-/// A missing image, or one of too many at once.
-fn suspect(
-    context: &Context,
-    target: &Target,
-    image: &str,
-    interval: Duration,
-    failure: Failure,
-) -> Failure {
-    let known = known_images(&context.refs.state(), &target.provider);
-    if !known.contains(image) {
-        // Its absence was confirmed before.
-        context.absences.settled(&target.provider, image);
-        return failure;
-    }
-    let missing = context.absences.missing(
-        &target.provider,
-        image,
-        known.len(),
-        interval,
-        Timestamp::now(),
-    );
-    if missing {
-        let message = format!(
-            "{} says that many of its {} images vanished together, which is more likely a fault: {}",
-            target.provider,
-            known.len(),
-            failure.message
-        );
-        return Failure {
-            kind: FailureKind::MassDisappearance,
-            message,
-            ..failure
-        };
-    }
-    failure
-}
-
-/// The images that a provider is known to have. A status names its provider without the namespace,
-/// which is the reference's own.
-fn known_images(refs: &[Arc<ImageRef>], provider: &ProviderId) -> BTreeSet<String> {
-    let shown = provider.to_ref();
-    let own = provider.namespace.as_ref();
-    let gone = crate::facts::ImageStatus::Deleted.as_str();
-    refs.iter()
-        .filter(|object| own.is_none() || object.metadata.namespace.as_ref() == own)
-        .filter_map(|object| object.status.as_ref())
-        .filter(|s| s.provider.as_ref() == Some(&shown) && s.status.as_deref() != Some(gone))
-        .filter_map(|s| s.image_id.clone())
-        .collect()
-}
-
-/// When to come back to a provider that is busy: 1 to 3 seconds, spread by the object.
-pub(crate) fn busy(object: &ImageRef) -> Duration {
-    let digest = Sha256::digest(object.uid().unwrap_or_default());
-    Duration::from_millis(1000 + u64::from(u16::from_be_bytes([digest[0], digest[1]])) % 2000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::{ImageRefStatus, ProviderKind};
-
-    #[test]
-    fn the_images_of_a_provider_of_the_same_name_elsewhere_do_not_count() {
-        let provider = |namespace: &str| ProviderId {
-            kind: ProviderKind::Namespaced,
-            namespace: Some(namespace.into()),
-            name: "default".into(),
-        };
-        let object = |namespace: &str, id: &str| {
-            let mut object = ImageRef::new(id, crate::api::ImageRefSpec::default());
-            object.metadata.namespace = Some(namespace.into());
-            object.status = Some(ImageRefStatus {
-                provider: Some(provider(namespace).to_ref()),
-                image_id: Some(id.into()),
-                ..ImageRefStatus::default()
-            });
-            Arc::new(object)
-        };
-        let refs = [object("a", "1"), object("b", "2"), object("b", "3")];
-        let known = known_images(&refs, &provider("a"));
-        assert_eq!(known.into_iter().collect::<Vec<_>>(), ["1"]);
     }
 }

@@ -6,14 +6,14 @@
 
 use super::merge::merge;
 use crate::api::condition::truncate;
-use crate::api::{ImageRef, ImageRefSpec};
+use crate::api::{ImageRef, ImageRefSpec, RECONCILE_REQUESTED_AT};
 use futures::{FutureExt, Stream, TryStreamExt};
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{Store, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, Resource};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -123,6 +123,21 @@ fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
     }
 }
 
+/// Leaves what is read: a hundred thousand objects are held.
+fn trim<K: Resource>(object: &mut K) {
+    let metadata = object.meta_mut();
+    metadata.managed_fields = None;
+    metadata.labels = None;
+    metadata.owner_references = None;
+    metadata.finalizers = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.retain(|name, _| name == RECONCILE_REQUESTED_AT);
+        if annotations.is_empty() {
+            metadata.annotations = None;
+        }
+    }
+}
+
 /// Every object as it is added or changed, its status too, kept in the store of `writer`.
 fn applied<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
@@ -134,7 +149,7 @@ fn applied<K: Watched>(
             .map_ok(readable)
     });
     merge(watches.collect())
-        .modify(|object: &mut K| object.managed_fields_mut().clear())
+        .modify(trim)
         .reflect(writer)
         .applied_objects()
         .inspect_err(|error| {

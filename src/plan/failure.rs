@@ -58,7 +58,7 @@ fn refuse(draft: &mut Draft<'_>, reason: Reason, message: &str) {
         draft.status.resolved_for = Some(schedule::resolved_for(&draft.object, target));
     }
     settle(draft, &Verdict::refused(reason, message));
-    draft.memory.next_look = schedule::regular(&draft.object, draft.now);
+    draft.memory.next_look = schedule::next(&draft.object, draft.now, draft.now);
 }
 
 fn missing(draft: &mut Draft<'_>, failure: &Failure) {
@@ -139,7 +139,7 @@ fn stale(draft: &mut Draft<'_>, failure: &Failure) {
     );
     let once = draft.object.spec.interval().is_zero() && schedule::is_final(&draft.status);
     draft.memory.next_look = if permanent || once {
-        schedule::regular(&draft.object, draft.now)
+        schedule::next(&draft.object, draft.now, draft.now)
     } else {
         Some(schedule::backoff(
             &draft.object,

@@ -11,6 +11,7 @@ use crate::api::condition::{self, Truth};
 use crate::api::{Change, ConditionType, ImageRefStatus, Reason, Upstream};
 use crate::facts::{Facts, FailureKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 
 /// Applies what the look brought.
 pub(super) fn apply(draft: &mut Draft<'_>, look: Look) {
@@ -34,12 +35,12 @@ pub(super) fn apply(draft: &mut Draft<'_>, look: Look) {
         {
             failed(draft, &failure);
         }
-        (Some(failure), Look::Pending | Look::Found(_)) | (_, Look::Failed(failure)) => {
+        (Some(failure), Look::Pending | Look::Found { .. }) | (_, Look::Failed(failure)) => {
             failed(draft, &failure);
         }
         (None, Look::Pending) => pending(draft),
         (_, Look::NotDue) => not_due(draft),
-        (None, Look::Found(facts)) => found(draft, &facts),
+        (None, Look::Found { facts, as_of }) => found(draft, &facts, as_of.min(draft.now)),
     }
 }
 
@@ -165,7 +166,7 @@ pub(super) fn handled(draft: &mut Draft<'_>) {
     }
 }
 
-fn found(draft: &mut Draft<'_>, facts: &Facts) {
+fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp) {
     handled(draft);
     draft.memory = super::Memory::default();
     let before = draft.status.clone();
@@ -199,7 +200,7 @@ fn found(draft: &mut Draft<'_>, facts: &Facts) {
             };
             Some(schedule::after(&draft.object, delay, "creating", draft.now))
         }
-        Progress::Done | Progress::Stalled => schedule::regular(&draft.object, draft.now),
+        Progress::Done | Progress::Stalled => schedule::next(&draft.object, as_of, draft.now),
     };
 }
 

@@ -17,13 +17,14 @@ pub mod target;
 use draft::Draft;
 pub use events::Event;
 pub use judge::Verdict;
-pub use schedule::{Due, due};
+pub use schedule::{Due, due, max_age};
 pub use target::{Account, ProviderId, Query, Target};
 
 use crate::api::provider::Accept;
 use crate::api::{ImageRefSpec, ImageRefStatus};
 use crate::facts::{Facts, Failure, FailureKind};
 use k8s_openapi::jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a first look may keep failing before the reference counts as stalled.
@@ -93,17 +94,19 @@ impl Provided {
 
 /// What the look brought.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one lives for the time of one plan"
-)]
 pub enum Look {
     /// A look is about to be made.
     Pending,
     /// None was made, because none is due.
     NotDue,
     /// The platform's answer.
-    Found(Facts),
+    Found {
+        /// The image.
+        facts: Arc<Facts>,
+        /// When the platform said so: now, or before if it was asked for others. Later than now
+        /// counts as now.
+        as_of: Timestamp,
+    },
     /// A failure, of the platform or on the way to it.
     Failed(Failure),
 }

@@ -1,11 +1,12 @@
 //! When to look: due times, phases and back-off.
 //!
-//! Owns every delay of a reference. Randomness is a hash of the object's UID, so a restart finds
-//! the same times again. The invariant that would break first: after a restart, settled references
-//! wait for their own slot, so there is no burst.
+//! Owns every delay of a reference, and how old an answer may be. Randomness is a hash of the object's
+//! UID, so a restart finds the same times again. The invariants that would break first: after a
+//! restart, settled references wait for their own slot, so there is no burst; and no answer gets older
+//! than the interval while the platform answers.
 
 use super::target::{self, Target};
-use super::{Memory, Object, Provided};
+use super::{CONFIRM_AFTER, Memory, Object, Provided};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ImageRefStatus, Reason};
 use k8s_openapi::jiff::Timestamp;
@@ -120,7 +121,52 @@ pub(super) fn is_final(status: &ImageRefStatus) -> bool {
         || condition::is_true(conditions, ConditionType::Stalled)
 }
 
-/// The next regular look: the object's own phase within the interval, ±10 %. `None` for `0s`.
+/// The next look after an answer of `as_of`: 85 to 95 % of the interval later, by the object. The rest
+/// is for the look itself. `None` for `0s`.
+///
+/// References that share a list fall due together a little before it is too old for them: the first
+/// has it read anew, and the others find it.
+pub(super) fn next(object: &Object<'_>, as_of: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let interval = object.spec.interval();
+    if interval.is_zero() {
+        return None;
+    }
+    let thousandths = 850 + u32::try_from(spread(object.uid, "next") % 101).unwrap_or(0);
+    let at = as_of
+        .checked_add(interval.mul_f64(f64::from(thousandths) / 1000.0))
+        .ok()?;
+    // An answer that was nearly too old when it came is not asked for again at once.
+    Some(at.max(now.checked_add(interval / 20).ok()?))
+}
+
+/// How old an answer may be for a look that is due now: less than [`next`] leaves between two looks, or
+/// a reference would be answered again by what it has.
+pub fn max_age(object: &Object<'_>, status: &ImageRefStatus) -> Duration {
+    let interval = object.spec.interval();
+    let usual = if interval.is_zero() {
+        WHILE_CREATING
+    } else {
+        interval * 4 / 5
+    };
+    let conditions = &status.conditions;
+    if condition::has_reason(
+        conditions,
+        ConditionType::Stale,
+        Reason::NotFoundUnconfirmed,
+    ) {
+        // A second look at a missing image is one of its own.
+        return usual.min(CONFIRM_AFTER / 2);
+    }
+    if condition::has_reason(conditions, ConditionType::Ready, Reason::ImageNotActive)
+        && condition::is_true(conditions, ConditionType::Reconciling)
+    {
+        return usual.min(WHILE_CREATING / 2);
+    }
+    usual
+}
+
+/// The object's own slot: its phase within the interval, ±10 %, whenever the process began. `None`
+/// for `0s`.
 pub(super) fn regular(object: &Object<'_>, now: Timestamp) -> Option<Timestamp> {
     let interval = object.spec.interval();
     let width = i128::try_from(interval.as_millis())

@@ -51,7 +51,7 @@ fn row_first_look_failing_in_passing_progresses_then_stalls_after_15_minutes() {
             !plan.write,
             "a stalled look that fails again says nothing new"
         );
-        case.step(Look::Found(facts()));
+        case.step(found(facts()));
         case.assert_ready(Truth::True, Reason::Resolved);
         assert!(!case.is(ConditionType::Stalled));
     }
@@ -99,7 +99,7 @@ fn row_first_look_refused_is_false_and_asks_again_at_the_interval_only() {
 #[test]
 fn row_resolved_is_true_and_current_and_looked_at_once_an_interval() {
     let mut case = Case::new();
-    let plan = case.step(Look::Found(facts()));
+    let plan = case.step(found(facts()));
     case.assert_ready(Truth::True, Reason::Resolved);
     assert_eq!(case.kstatus(), "Current");
     assert_eq!(case.status.arch.as_deref(), Some("arm64"));
@@ -115,7 +115,7 @@ fn row_resolved_is_true_and_current_and_looked_at_once_an_interval() {
         },
         ..facts()
     };
-    let plan = case.step(Look::Found(again));
+    let plan = case.step(found(again));
     assert!(
         !plan.write && plan.events.is_empty(),
         "a request id is no change"
@@ -126,7 +126,7 @@ fn row_resolved_is_true_and_current_and_looked_at_once_an_interval() {
 fn row_not_active_is_false_and_watched_closely_only_while_creating() {
     for status in [ImageStatus::Init, ImageStatus::Creating] {
         let mut case = Case::new();
-        case.step(Look::Found(Facts { status, ..facts() }));
+        case.step(found(Facts { status, ..facts() }));
         case.assert_ready(Truth::False, Reason::ImageNotActive);
         assert!(case.is(ConditionType::Reconciling));
         assert_eq!(case.kstatus(), "InProgress");
@@ -140,7 +140,7 @@ fn row_not_active_is_false_and_watched_closely_only_while_creating() {
         ImageStatus::Unknown,
     ] {
         let mut case = Case::new();
-        case.step(Look::Found(Facts { status, ..facts() }));
+        case.step(found(Facts { status, ..facts() }));
         case.assert_ready(Truth::False, Reason::ImageNotActive);
         assert!(case.has(ConditionType::Stalled, Reason::ImageNotActive));
         assert_eq!(case.kstatus(), "Failed");
@@ -268,7 +268,7 @@ fn row_an_answer_outside_accept_is_provider_not_allowed_and_never_shown() {
             unreachable!()
         };
         *slot = Some(accept);
-        case.step(Look::Found(facts()));
+        case.step(found(facts()));
         case.assert_ready(Truth::False, Reason::ProviderNotAllowed);
         assert_eq!((&case.status.image, &case.status.upstream), (&None, &None));
         assert!(is_regular(case.wait()));
@@ -281,7 +281,7 @@ fn row_an_answer_outside_accept_is_provider_not_allowed_and_never_shown() {
         organizations: vec!["ai-team".into()],
         ..Default::default()
     });
-    case.step(Look::Found(facts()));
+    case.step(found(facts()));
     case.assert_ready(Truth::True, Reason::Resolved);
 }
 

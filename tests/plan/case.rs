@@ -99,6 +99,14 @@ pub(crate) fn facts() -> Facts {
     }
 }
 
+/// The platform's answer, of now.
+pub(crate) fn found(facts: Facts) -> Look {
+    Look::Found {
+        facts: facts.into(),
+        as_of: Timestamp::MAX,
+    }
+}
+
 pub(crate) fn fail(kind: FailureKind) -> Look {
     Look::Failed(Failure::new(kind, "it failed"))
 }
@@ -121,7 +129,7 @@ impl Case {
 
     pub(crate) fn resolved() -> Self {
         let mut case = Self::new();
-        case.step(Look::Found(facts()));
+        case.step(found(facts()));
         case
     }
 

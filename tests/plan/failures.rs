@@ -37,7 +37,7 @@ fn row_a_failed_refresh_keeps_the_answer_and_shows_stale() {
         case.pass(HOUR);
         assert!(!case.step(fail(kind)).write, "an outage writes once");
         case.pass(HOUR);
-        assert!(case.step(Look::Found(facts())).write);
+        assert!(case.step(found(facts())).write);
         case.assert_ready(Truth::True, Reason::Resolved);
         assert!(!case.is(ConditionType::Stale));
     }
@@ -68,7 +68,7 @@ fn row_older_than_max_staleness_becomes_unknown_and_recovers() {
     case.edit(|spec| spec.max_staleness = Some("12h".into()));
     case.step(Look::NotDue);
     case.assert_ready(Truth::True, Reason::ServingStale);
-    case.step(Look::Found(facts()));
+    case.step(found(facts()));
     case.assert_ready(Truth::True, Reason::Resolved);
 }
 
@@ -113,7 +113,7 @@ fn row_confirmed_absent_is_false_and_looked_at_once_an_interval() {
     case.pass(HOUR);
     case.step(fail(FailureKind::Unreachable));
     case.assert_ready(Truth::False, Reason::ImageNotFound);
-    case.step(Look::Found(facts()));
+    case.step(found(facts()));
     case.assert_ready(Truth::True, Reason::Resolved);
     assert!(
         !case.is(ConditionType::Drifted),
@@ -178,7 +178,7 @@ fn row_throttled_changes_nothing_and_is_stale_after_one_missed_interval() {
     case.step(throttled(600));
     assert!(case.has(ConditionType::Stale, Reason::RateLimited));
     case.assert_ready(Truth::True, Reason::Resolved);
-    case.step(Look::Found(facts()));
+    case.step(found(facts()));
     assert!(!case.is(ConditionType::Stale) && !case.is(ConditionType::Reconciling));
 
     let mut case = Case::new();

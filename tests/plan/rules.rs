@@ -33,13 +33,13 @@ fn interval_0s_looks_until_the_answer_is_final_and_then_never() {
     case.step(fail(FailureKind::Unreachable));
     assert!(matches!(case.due(), Due::At(_)));
     case.pass(case.wait());
-    case.step(Look::Found(Facts {
+    case.step(found(Facts {
         status: ImageStatus::Creating,
         ..facts()
     }));
     assert!(matches!(case.due(), Due::At(_)), "not final yet");
     case.pass(case.wait());
-    let plan = case.step(Look::Found(facts()));
+    let plan = case.step(found(facts()));
     assert_eq!((case.due(), plan.requeue), (Due::Never, None));
     // A requested look that fails does not start the clock of age.
     case.requested_at = Some("1".into());
@@ -62,7 +62,7 @@ fn the_annotation_asks_for_one_look_and_is_echoed_to_64_characters() {
     let mut case = Case::resolved();
     case.requested_at = Some("é".repeat(100));
     assert_eq!(case.due(), Due::Now);
-    case.step(Look::Found(facts()));
+    case.step(found(facts()));
     assert_eq!(case.status.last_handled_reconcile_at, Some("é".repeat(64)));
     assert_ne!(case.due(), Due::Now);
 }
@@ -108,14 +108,14 @@ fn a_confirmed_answer_is_written_once_per_quarter_of_max_staleness() {
     let mut writes = 0;
     for _ in 0..48 {
         case.pass(HOUR);
-        writes += usize::from(case.step(Look::Found(facts())).write);
+        writes += usize::from(case.step(found(facts())).write);
     }
     assert_eq!(writes, 8, "24h / 4 = 6h");
 }
 
 #[test]
 fn after_a_restart_a_settled_reference_comes_back_for_its_slot() {
-    for end in [Look::Found(facts()), fail(FailureKind::NotFound)] {
+    for end in [found(facts()), fail(FailureKind::NotFound)] {
         let mut case = Case::new();
         case.step(end);
         case.memory = Memory::default();
@@ -167,7 +167,7 @@ fn an_edit_during_a_pause_neither_spins_nor_is_forgotten() {
 fn an_interval_set_on_a_reference_that_was_looked_up_once_takes_effect() {
     let mut case = Case::new();
     case.spec.interval = "0s".into();
-    assert_eq!(case.step(Look::Found(facts())).requeue, None);
+    assert_eq!(case.step(found(facts())).requeue, None);
     case.edit(|spec| spec.interval = "1h".into());
     let look = match case.due() {
         Due::Now => Look::Pending,

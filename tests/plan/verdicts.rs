@@ -11,15 +11,15 @@ use std::time::Duration;
 #[test]
 fn a_violated_server_type_names_both_types() {
     let mut case = Case::new();
-    let mut found = facts();
-    found.upstream.server_type = Some("ECS".into());
+    let mut image = facts();
+    image.upstream.server_type = Some("ECS".into());
     case.edit(|spec| {
         spec.expect = Some(Expect {
             server_type: vec!["BMS".into()],
             ..Default::default()
         });
     });
-    case.step(Look::Found(found));
+    case.step(found(image));
     assert!(condition::has_reason(
         &case.status.conditions,
         ConditionType::Compliant,
@@ -36,7 +36,7 @@ fn an_explicit_status_list_replaces_the_rule_that_images_are_active() {
             ..Default::default()
         });
     });
-    case.step(Look::Found(Facts {
+    case.step(found(Facts {
         status: ImageStatus::Inactive,
         ..facts()
     }));
@@ -57,7 +57,7 @@ fn drift_is_kept_with_its_history_until_it_is_acknowledged() {
         swr_path: Some("swr.cn-north-4.myhuaweicloud.com/ai-team/pytorch:2.2".into()),
         ..facts()
     };
-    let plan = case.step(Look::Found(moved.clone()));
+    let plan = case.step(found(moved.clone()));
     case.assert_ready(Truth::True, Reason::Resolved);
     assert!(case.has(ConditionType::Drifted, Reason::PathChanged));
     assert_eq!(plan.events.len(), 1);
@@ -66,13 +66,10 @@ fn drift_is_kept_with_its_history_until_it_is_acknowledged() {
     assert!(entry.from["image"].ends_with(":2.1") && entry.to["image"].ends_with(":2.2"));
     assert_eq!(entry.cause, "UpstreamChanged");
     case.pass(HOUR);
-    assert!(
-        !case.step(Look::Found(moved.clone())).write,
-        "drift is sticky"
-    );
+    assert!(!case.step(found(moved.clone())).write, "drift is sticky");
     assert!(case.is(ConditionType::Drifted));
     case.requested_at = Some("seen".into());
-    case.step(Look::Found(moved));
+    case.step(found(moved));
     assert!(!case.is(ConditionType::Drifted));
     assert_eq!(case.status.history.len(), 1);
 }
@@ -95,7 +92,7 @@ fn drift_names_the_gravest_change_and_a_spec_edit_acknowledges_it() {
         let mut case = Case::resolved();
         let mut next = facts();
         edit(&mut next);
-        case.step(Look::Found(next));
+        case.step(found(next));
         assert!(case.has(ConditionType::Drifted, reason), "{reason:?}");
         case.edit(|spec| spec.history_limit = 0);
         case.step(Look::NotDue);
@@ -137,13 +134,13 @@ fn a_drift_is_announced_once() {
         arch: Some(Arch::Amd64),
         ..facts()
     };
-    assert_eq!(case.step(Look::Found(moved.clone())).events.len(), 1);
+    assert_eq!(case.step(found(moved.clone())).events.len(), 1);
     case.pass(HOUR);
     let other = Facts {
         accelerators: vec!["GPU".into()],
         ..moved
     };
-    assert!(case.step(Look::Found(other)).events.is_empty());
+    assert!(case.step(found(other)).events.is_empty());
 }
 
 #[test]
@@ -160,7 +157,7 @@ fn a_suspension_does_not_revive_an_expired_answer() {
     case.edit(|spec| spec.suspend = false);
     case.step(fail(FailureKind::Unreachable));
     case.assert_ready(Truth::Unknown, Reason::StaleTooLong);
-    case.step(Look::Found(facts()));
+    case.step(found(facts()));
     case.assert_ready(Truth::True, Reason::Resolved);
 }
 
@@ -207,7 +204,7 @@ fn a_suspension_launders_no_verdict() {
             case.step(Look::NotDue);
             assert!(!case.is(ConditionType::Ready));
         }
-        case.step(Look::Found(facts()));
+        case.step(found(facts()));
         case.assert_ready(Truth::True, Reason::Resolved);
     }
 }
@@ -215,7 +212,7 @@ fn a_suspension_launders_no_verdict() {
 #[test]
 fn the_annotation_acknowledges_a_drift_even_if_its_look_fails() {
     let mut case = Case::resolved();
-    case.step(Look::Found(Facts {
+    case.step(found(Facts {
         arch: Some(Arch::Amd64),
         ..facts()
     }));
@@ -232,7 +229,7 @@ fn an_image_still_being_built_is_waited_for_whatever_status_is_expected() {
         status: vec!["ACTIVE".into()],
         ..Default::default()
     });
-    case.step(Look::Found(Facts {
+    case.step(found(Facts {
         status: ImageStatus::Creating,
         ..facts()
     }));

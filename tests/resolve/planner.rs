@@ -91,7 +91,10 @@ async fn the_status_is_what_the_planner_makes_of_the_same_answer() {
             },
             previous: &previous,
             provided: &provided,
-            look: look.map_or_else(Look::Failed, Look::Found),
+            look: look.map_or_else(Look::Failed, |facts| Look::Found {
+                facts: facts.into(),
+                as_of: jiff::Timestamp::MAX,
+            }),
             memory: Memory::default(),
             now: jiff::Timestamp::now(),
         });

@@ -118,7 +118,10 @@ impl Asker {
             | (Due::Now, _, Some(Err(failure))) => Look::Failed(failure.clone()),
             (Due::Now, Provided::Target { target, .. }, Some(Ok(signed_in))) => {
                 match self.look(object, target, signed_in).await {
-                    Ok(facts) => Look::Found(facts),
+                    Ok(facts) => Look::Found {
+                        facts: Arc::new(facts),
+                        as_of: Timestamp::now(),
+                    },
                     Err(failure) => Look::Failed(failure),
                 }
             }

@@ -1,0 +1,200 @@
+//! What the references in the store add up to, by provider.
+//!
+//! Owns two counts: how many images are asked about, by which a list or single calls are the cheaper
+//! way; and which images are known, by which many that vanish together are noticed. Must not ask
+//! anybody. The invariant that would break first: counting costs a pass over the store at most every
+//! [`COUNTED_FOR`], however many references look.
+
+use super::Context;
+use crate::api::{ImageRef, ProviderKind};
+use crate::cloud::provider::{self, Provider};
+use crate::facts::{Api, ImageStatus};
+use crate::plan::{ProviderId, Target};
+use kube::ResourceExt;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a count is believed: a wrong one costs some calls and nothing else.
+const COUNTED_FOR: Duration = Duration::from_secs(10);
+
+/// The shortest interval at which each image is looked at, in ascending order.
+type Intervals = Vec<Duration>;
+
+/// What was counted.
+#[derive(Default)]
+struct Counted {
+    asked: HashMap<(ProviderId, Api), Intervals>,
+    known: HashMap<ProviderId, Arc<HashSet<String>>>,
+}
+
+/// The counts, as last made.
+#[derive(Default)]
+pub(crate) struct Census(Mutex<Option<(Instant, Arc<Counted>)>>);
+
+impl Census {
+    fn counted(&self, context: &Context) -> Arc<Counted> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*held {
+            Some((at, counted)) if at.elapsed() < COUNTED_FOR => counted.clone(),
+            _ => {
+                let refs = context.refs.state();
+                let counted = Arc::new(Counted {
+                    asked: asked(&refs, |id| context.find(id)),
+                    known: known(&refs),
+                });
+                *held = Some((Instant::now(), counted.clone()));
+                counted
+            }
+        }
+    }
+
+    /// The images that are asked about through the provider and API of `target`, at least as often as
+    /// `object` asks.
+    pub(crate) fn distinct(&self, context: &Context, object: &ImageRef, target: &Target) -> usize {
+        let key = (target.provider.clone(), target.query.api());
+        let own = object.spec.interval();
+        let counted = self.counted(context);
+        let asked = counted.asked.get(&key).map_or(0, |intervals| {
+            intervals.partition_point(|interval| *interval <= own)
+        });
+        asked.max(1)
+    }
+
+    /// The images that a provider is known to have.
+    pub(crate) fn known(&self, context: &Context, provider: &ProviderId) -> Arc<HashSet<String>> {
+        let counted = self.counted(context);
+        counted.known.get(provider).cloned().unwrap_or_default()
+    }
+}
+
+fn asked(
+    refs: &[Arc<ImageRef>],
+    find: impl Fn(&ProviderId) -> Option<Provider>,
+) -> HashMap<(ProviderId, Api), Intervals> {
+    let mut images: HashMap<(ProviderId, Api), HashMap<u64, Duration>> = HashMap::new();
+    for object in refs.iter().filter(|object| !object.spec.suspend) {
+        let source = &object.spec.source;
+        let api = match (&source.notebook, &source.lite_server, &source.pai) {
+            (Some(_), None, None) => Api::Notebook,
+            (None, Some(_), None) => Api::LiteServer,
+            (None, None, Some(_)) => Api::Pai,
+            _ => continue,
+        };
+        let namespace = object.namespace().unwrap_or_default();
+        let Ok(provider) = provider::choose(&object.spec, &namespace, &find) else {
+            continue;
+        };
+        let mut hasher = DefaultHasher::new();
+        source.hash(&mut hasher);
+        let interval = object.spec.interval();
+        let shortest = images
+            .entry((provider.id(), api))
+            .or_default()
+            .entry(hasher.finish())
+            .or_insert(interval);
+        *shortest = interval.min(*shortest);
+    }
+    let sorted = |images: HashMap<u64, Duration>| {
+        let mut intervals: Vec<_> = images.into_values().collect();
+        intervals.sort_unstable();
+        intervals
+    };
+    images
+        .into_iter()
+        .map(|(key, images)| (key, sorted(images)))
+        .collect()
+}
+
+/// A status names its provider without the namespace, which is the reference's own.
+fn known(refs: &[Arc<ImageRef>]) -> HashMap<ProviderId, Arc<HashSet<String>>> {
+    let mut known: HashMap<ProviderId, HashSet<String>> = HashMap::new();
+    for object in refs {
+        let Some(status) = &object.status else {
+            continue;
+        };
+        let (Some(provider), Some(image)) = (&status.provider, &status.image_id) else {
+            continue;
+        };
+        if status.status.as_deref() == Some(ImageStatus::Deleted.as_str()) {
+            continue;
+        }
+        let (kind, namespace) = if provider.kind == ProviderKind::Namespaced.as_str() {
+            (ProviderKind::Namespaced, object.metadata.namespace.clone())
+        } else {
+            (ProviderKind::Cluster, None)
+        };
+        let id = ProviderId {
+            kind,
+            namespace,
+            name: provider.name.clone(),
+        };
+        known.entry(id).or_default().insert(image.clone());
+    }
+    let shared = |(id, images)| (id, Arc::new(images));
+    known.into_iter().map(shared).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::provider::ClusterImageProviderSpec;
+    use crate::api::{ClusterImageProvider, ImageRefStatus};
+    use serde_json::json;
+
+    fn object(name: &str, interval: &str, id: u32) -> Arc<ImageRef> {
+        Arc::new(
+            serde_json::from_value(json!({
+                "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
+                "metadata": {"name": name, "namespace": "team"},
+                "spec": {"interval": interval, "source": {"pai": {"id": format!("image-{id}")}}}
+            }))
+            .unwrap(),
+        )
+    }
+
+    #[test]
+    fn images_count_once_at_the_shortest_interval_that_anybody_asks_for() {
+        let refs = [
+            object("a", "1h", 1),
+            object("b", "1m", 1),
+            object("c", "1h", 2),
+            object("d", "1h", 2),
+        ];
+        let provider = ClusterImageProvider::new("default", ClusterImageProviderSpec::default());
+        let provider = Provider::Cluster(Arc::new(provider));
+        let counted = asked(&refs, |id| (*id == provider.id()).then(|| provider.clone()));
+        let intervals: Vec<_> = counted.into_values().collect();
+        assert_eq!(
+            intervals,
+            [vec![Duration::from_secs(60), Duration::from_secs(3600)]]
+        );
+        assert!(asked(&refs, |_| None).is_empty(), "no provider, no demand");
+    }
+
+    #[test]
+    fn the_images_of_a_provider_of_the_same_name_elsewhere_do_not_count() {
+        let provider = |namespace: &str| ProviderId {
+            kind: ProviderKind::Namespaced,
+            namespace: Some(namespace.into()),
+            name: "default".into(),
+        };
+        let object = |namespace: &str, id: &str| {
+            let mut object = ImageRef::new(id, crate::api::ImageRefSpec::default());
+            object.metadata.namespace = Some(namespace.into());
+            object.status = Some(ImageRefStatus {
+                provider: Some(provider(namespace).to_ref()),
+                image_id: Some(id.into()),
+                ..ImageRefStatus::default()
+            });
+            Arc::new(object)
+        };
+        let refs = [object("a", "1"), object("b", "2"), object("b", "3")];
+        let known = known(&refs);
+        let of = |namespace| known.get(&provider(namespace)).unwrap().len();
+        assert_eq!((of("a"), of("b")), (1, 2));
+    }
+}

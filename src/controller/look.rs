@@ -1,0 +1,220 @@
+//! One look: what a platform says of a reference's image, asked for it or for others.
+//!
+//! Owns the way from a due look to an answer: shared lists first, then calls through the gate of the
+//! proof, with one renewal of a refused credential. Must not write anything. The invariant that would
+//! break first: a call made for many is bounded by the operator's limit, never by one reference's.
+
+use super::Context;
+use super::sign_ins::SignedIn;
+use crate::api::ImageRef;
+use crate::cloud::Credential;
+use crate::cloud::gate::Gate;
+use crate::cloud::identity::Identity;
+use crate::cloud::snapshot::{Calls, Listing, Question, Scope};
+use crate::facts::{Facts, Failure, FailureKind};
+use crate::plan::{self, Look, ProviderId, Target};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest that one call may take, all its pages included.
+const CALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// How a platform is asked with one proof.
+struct Asked {
+    context: Arc<Context>,
+    provider: ProviderId,
+    gate: Arc<Gate>,
+    identity: Arc<Identity>,
+    credential: Arc<Credential>,
+}
+
+impl Asked {
+    /// Makes a call through the gate; a refused credential is renewed once, if it can be.
+    async fn pass<T, F>(&self, call: impl Fn(Arc<Credential>) -> F) -> Option<Result<T, Failure>>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let now = Timestamp::now;
+        let before = (self.gate.health(), self.gate.pause(now()).is_some());
+        let mut credential = self.credential.clone();
+        let mut renewed = false;
+        let result = loop {
+            let fingerprint = credential.fingerprint();
+            let passed = self
+                .gate
+                .pass(&fingerprint, now, || call(credential.clone()));
+            match passed.await? {
+                Err(failure) if failure.kind == FailureKind::AuthenticationFailed && !renewed => {
+                    renewed = true;
+                    let sign_ins = &self.context.sign_ins;
+                    match sign_ins.renewed(&self.identity, &fingerprint).await {
+                        None => break Err(failure),
+                        Some(Err(unissued)) => break Err(unissued),
+                        Some(Ok(another)) => credential = another,
+                    }
+                }
+                result => break result,
+            }
+        };
+        if before != (self.gate.health(), self.gate.pause(now()).is_some()) {
+            self.context.health_changed(&self.provider);
+        }
+        Some(result)
+    }
+
+    fn to_own(&self) -> Self {
+        Self {
+            context: self.context.clone(),
+            provider: self.provider.clone(),
+            gate: self.gate.clone(),
+            identity: self.identity.clone(),
+            credential: self.credential.clone(),
+        }
+    }
+}
+
+impl Calls for Asked {
+    fn list(&self, scope: &Scope) -> BoxFuture<'static, Option<Result<Listing, Failure>>> {
+        let (asked, scope) = (self.to_own(), scope.clone());
+        async move {
+            let clouds = &asked.context.clouds;
+            let call = |credential: Arc<Credential>| {
+                let scope = &scope;
+                async move { clouds.list(scope, &credential, CALL_LIMIT).await }
+            };
+            asked.pass(call).await
+        }
+        .boxed()
+    }
+
+    fn get(
+        &self,
+        target: &Target,
+        bound: Option<&str>,
+    ) -> BoxFuture<'static, Option<Result<Facts, Failure>>> {
+        let (asked, target) = (self.to_own(), target.clone());
+        let bound = bound.map(str::to_owned);
+        async move {
+            let clouds = &asked.context.clouds;
+            let call = |credential: Arc<Credential>| {
+                let (target, bound) = (&target, bound.as_deref());
+                async move { clouds.look(target, &credential, bound, CALL_LIMIT).await }
+            };
+            asked.pass(call).await
+        }
+        .boxed()
+    }
+}
+
+/// Asks the platform. `None`: too many others are waiting for it.
+pub(crate) async fn look(
+    context: &Arc<Context>,
+    object: &ImageRef,
+    target: &Target,
+    signed_in: &SignedIn,
+) -> Option<Look> {
+    let status = object.status.clone().unwrap_or_default();
+    // A name stays bound to its image only while it is the same question.
+    let same = status.resolved_for.as_ref() == Some(&target.resolved_for(&object.spec.source));
+    let bound = status.image_id.as_deref().filter(|_| same);
+    let timeout = object.spec.timeout();
+    let proof = signed_in.identity.proof();
+    let asked = Asked {
+        context: context.clone(),
+        provider: target.provider.clone(),
+        gate: context.gates.of(proof, &target.account),
+        identity: signed_in.identity.clone(),
+        credential: signed_in.credential.clone(),
+    };
+    let subject = super::act::subject(object);
+    let question = Question {
+        proof,
+        target,
+        bound,
+        max_age: plan::max_age(&subject.object(object), &status),
+        not_before: context.memories.not_before(object),
+        distinct: context.census.distinct(context, object, target),
+    };
+    let looked = context.snapshots.look(&question, &asked);
+    let result = match tokio::time::timeout(timeout, looked).await {
+        Ok(looked) => looked?,
+        // The call goes on, for others and for the next look.
+        Err(_) => Err(Failure::new(
+            FailureKind::Unreachable,
+            format!(
+                "{} has not answered within {} s",
+                target.provider,
+                timeout.as_secs_f32()
+            ),
+        )),
+    };
+    let failure = match result {
+        Ok(answer) => {
+            context.memories.answered(object);
+            tracing::debug!(by = answer.by.as_str(), "the image was found");
+            context
+                .absences
+                .settled(&target.provider, &answer.facts.image_id);
+            return Some(Look::Found {
+                facts: answer.facts,
+                as_of: answer.as_of,
+            });
+        }
+        Err(failure) => failure,
+    };
+    tracing::debug!(kind = failure.kind.as_str(), request_id = failure.request_id, %failure, "the look failed");
+    Some(Look::Failed(match bound {
+        Some(image) if failure.kind == FailureKind::NotFound => {
+            suspect(context, target, image, object.spec.interval(), failure)
+        }
+        _ => failure,
+    }))
+}
+
+/// A missing image, or one of too many at once.
+fn suspect(
+    context: &Context,
+    target: &Target,
+    image: &str,
+    interval: Duration,
+    failure: Failure,
+) -> Failure {
+    let known = context.census.known(context, &target.provider);
+    if !known.contains(image) {
+        // Its absence was confirmed before.
+        context.absences.settled(&target.provider, image);
+        return failure;
+    }
+    let missing = context.absences.missing(
+        &target.provider,
+        image,
+        known.len(),
+        interval,
+        Timestamp::now(),
+    );
+    if missing {
+        let message = format!(
+            "{} says that many of its {} images vanished together, which is more likely a fault: {}",
+            target.provider,
+            known.len(),
+            failure.message
+        );
+        return Failure {
+            kind: FailureKind::MassDisappearance,
+            message,
+            ..failure
+        };
+    }
+    failure
+}
+
+/// When to come back to a provider that is busy: 1 to 3 seconds, spread by the object.
+pub(crate) fn busy(object: &ImageRef) -> Duration {
+    let digest = Sha256::digest(object.uid().unwrap_or_default());
+    Duration::from_millis(1000 + u64::from(u16::from_be_bytes([digest[0], digest[1]])) % 2000)
+}
