@@ -184,6 +184,7 @@ pub(super) fn providers<K: Watched>(
 mod tests {
     use super::*;
     use crate::api::ImageProvider;
+    use kube::ResourceExt as _;
     use serde_json::json;
 
     #[test]

@@ -1,6 +1,7 @@
 //! Snapshots under virtual time, with a platform of the test's own.
 
 mod bounds;
+mod day;
 mod failures;
 mod model;
 mod sharing;
