@@ -5,7 +5,7 @@
 
 use super::observe::Version;
 use crate::api::condition::{self, ConditionType};
-use crate::api::{ImageRef, ImageRefStatus};
+use crate::api::{ImageRef, ImageRefStatus, Reason};
 use crate::plan::{self, Look};
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -62,11 +62,17 @@ impl Memories {
             entry.asked_since.get_or_insert(now);
         }
         let before = entry.provider.replace(provider.clone());
-        if before.is_some_and(|before| before != *provider) && !is_settled(object.status.as_ref()) {
-            entry.memory = plan::Memory {
-                next_look: Some(now),
-                ..plan::Memory::default()
-            };
+        if let Some(before) = before.filter(|before| before != provider) {
+            // What was refused under the old proof says nothing of the new one.
+            entry.unwritten = None;
+            let status = object.status.as_ref();
+            if before.only_recovered(provider) {
+                if status.is_none_or(waits_for_the_platform) {
+                    entry.memory = at_once(now);
+                }
+            } else if !is_settled(status) {
+                entry.memory = at_once(now);
+            }
         }
         if entry.memory.failures == 0 && entry.memory.next_look.is_none() {
             // After a restart: the back-off goes on where the status says it was.
@@ -169,6 +175,30 @@ fn is_asked_for(object: &ImageRef) -> bool {
     edited || subject.object(object).unhandled_request(&status).is_some()
 }
 
+fn at_once(now: Timestamp) -> plan::Memory {
+    plan::Memory {
+        next_look: Some(now),
+        ..plan::Memory::default()
+    }
+}
+
+/// Whether it is the platform, or the way to it, that is in the way of an answer. What the platform
+/// said in full stands until its time: a platform that recovers is not asked by everybody at once.
+fn waits_for_the_platform(status: &ImageRefStatus) -> bool {
+    let ready = |reason| condition::has_reason(&status.conditions, ConditionType::Ready, reason);
+    condition::is_true(&status.conditions, ConditionType::Stale)
+        || [
+            Reason::Progressing,
+            Reason::StaleTooLong,
+            Reason::AuthenticationFailed,
+            Reason::PermissionDenied,
+            Reason::ProviderNotReady,
+            Reason::ProviderNotFound,
+        ]
+        .into_iter()
+        .any(ready)
+}
+
 /// A good, confirmed answer.
 fn is_settled(status: Option<&ImageRefStatus>) -> bool {
     status.is_some_and(|status| {
@@ -180,6 +210,7 @@ fn is_settled(status: Option<&ImageRefStatus>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::condition::Truth;
     use crate::facts::{Failure, FailureKind};
 
     fn object(uid: &str) -> ImageRef {
@@ -212,6 +243,42 @@ mod tests {
             memories.take_unwritten(&one, "q", at(303)).is_none(),
             "it was written"
         );
+    }
+
+    #[test]
+    fn what_was_refused_under_another_proof_is_not_written_any_more() {
+        let (memories, one) = (Memories::default(), object("1"));
+        memories.enter(&one, &Version::Unusable("refused"), at(0));
+        let refused = Look::Failed(Failure::new(FailureKind::AuthenticationFailed, "no"));
+        memories.keep_unwritten(&one, "q".into(), refused, at(0));
+        memories.enter(&one, &Version::Unusable("mended"), at(1));
+        assert!(memories.take_unwritten(&one, "q", at(1)).is_none());
+    }
+
+    #[test]
+    fn a_platform_that_recovers_is_asked_at_once_only_by_those_it_kept_waiting() {
+        let due = |reason, truth| {
+            let (memories, mut one) = (Memories::default(), object("1"));
+            let mut status = ImageRefStatus::default();
+            let ready = ConditionType::Ready;
+            condition::set(&mut status.conditions, ready, truth, reason, "", 1, at(0));
+            one.status = Some(status);
+            memories.enter(&one, &Version::recovered(0), at(0));
+            let later = plan::Memory {
+                next_look: Some(at(1000)),
+                ..plan::Memory::default()
+            };
+            memories.remember(&one, later);
+            memories
+                .enter(&one, &Version::recovered(1), at(5))
+                .next_look
+                == Some(at(5))
+        };
+        assert!(due(Reason::AuthenticationFailed, Truth::False));
+        assert!(due(Reason::Progressing, Truth::Unknown));
+        assert!(!due(Reason::ImageNotFound, Truth::False));
+        assert!(!due(Reason::ExpectationFailed, Truth::False));
+        assert!(!due(Reason::Resolved, Truth::True));
     }
 
     #[test]

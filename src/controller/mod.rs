@@ -306,7 +306,9 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
         return Ok(Action::await_change());
     }
     let object = observe::with_stored_status(&context, object).await?;
-    let observed = observe::provider_of(&context, &object).await;
+    let Some(observed) = observe::provider_of(&context, &object).await else {
+        return Ok(Action::requeue(look::busy(&object)));
+    };
     let now = Timestamp::now();
     let memory = context.memories.enter(&object, &observed.version, now);
     let status = object.status.clone().unwrap_or_default();

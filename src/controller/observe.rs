@@ -14,6 +14,10 @@ use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest wait for a provider to sign in.
+const SIGN_IN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A reference's provider, and who it is towards its platform.
 pub(crate) struct Observed {
@@ -38,6 +42,36 @@ pub(crate) enum Version {
         /// How often its platform answered again after an outage or a refusal.
         recoveries: u32,
     },
+}
+
+impl Version {
+    /// Whether all that changed is that the platform answers again.
+    pub(crate) fn only_recovered(&self, now: &Self) -> bool {
+        match (self, now) {
+            (
+                Self::Usable { object, proof, .. },
+                Self::Usable {
+                    object: object_now,
+                    proof: proof_now,
+                    ..
+                },
+            ) => (object, proof) == (object_now, proof_now),
+            _ => false,
+        }
+    }
+
+    /// A provider that answered again so often.
+    #[cfg(test)]
+    pub(crate) fn recovered(recoveries: u32) -> Self {
+        use crate::cloud::identity::{Region, Source};
+        let source = Source::HuaweiMetadata;
+        let identity = Region::new("cn-north-4").and_then(|region| Identity::new(source, region));
+        Self::Usable {
+            object: (None, None),
+            proof: identity.expect("a form without parts").proof(),
+            recoveries,
+        }
+    }
 }
 
 impl Observed {
@@ -77,15 +111,15 @@ pub(crate) async fn with_stored_status(
     Ok(Arc::new(object))
 }
 
-/// Finds the provider of a reference, and signs it in.
-pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observed {
+/// Finds the provider of a reference, and signs it in. `None`: that takes too long, come back later.
+pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Option<Observed> {
     let namespace = object.namespace().unwrap_or_default();
     let found = provider::choose(&object.spec, &namespace, |id| context.find(id));
     let chosen = match found {
         Ok(chosen) => chosen,
         Err(mut unavailable) => {
             explain_absence(context, &mut unavailable);
-            return Observed::unavailable(*unavailable);
+            return Some(Observed::unavailable(*unavailable));
         }
     };
     let not_ready = |message: String| {
@@ -97,7 +131,7 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
     let labels = if chosen.needs_labels(&namespace) {
         match context.namespaces.labels(&namespace).await {
             Ok(labels) => labels,
-            Err(error) => return not_ready(error.to_string()),
+            Err(error) => return Some(not_ready(error.to_string())),
         }
     } else {
         Arc::new(BTreeMap::new())
@@ -108,9 +142,11 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
         // Nothing is sent for it, not even a proof.
         let project = chosen.known_project();
         let provided = chosen.provide(&object.spec, &namespace, &labels, project, allowed);
-        return Observed::unavailable(provided);
+        return Some(Observed::unavailable(provided));
     }
-    let signed_in = context.sign_ins.of(&chosen).await;
+    // What issues credentials may be slow, and goes on without us: no worker waits for it long.
+    let signing_in = context.sign_ins.of(&chosen);
+    let signed_in = tokio::time::timeout(SIGN_IN_LIMIT, signing_in).await.ok()?;
     let signed_in = signed_in.map_err(|NotSignedIn { failure, .. }| Failure {
         message: format!("{}: {}", chosen.id(), failure.message),
         ..failure
@@ -118,26 +154,26 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Observe
     let project = match &signed_in {
         Ok(SignedIn { project, .. }) => project.as_deref(),
         Err(failure) if chosen.needs_project() && chosen.known_project().is_none() => {
-            return Observed::unavailable(Provided::Unavailable {
+            return Some(Observed::unavailable(Provided::Unavailable {
                 provider: Some(chosen.id()),
                 failure: failure.clone(),
-            });
+            }));
         }
         Err(_) => chosen.known_project(),
     };
     let provided = chosen.provide(&object.spec, &namespace, &labels, project, allowed);
     let Provided::Target { target, .. } = &provided else {
-        return Observed::unavailable(provided);
+        return Some(Observed::unavailable(provided));
     };
     let version = match &signed_in {
         Ok(SignedIn { identity, .. }) => version(context, &chosen, identity, &target.account),
         Err(failure) => Version::Unusable(failure.kind.as_str()),
     };
-    Observed {
+    Some(Observed {
         provided,
         signed_in: Some(signed_in),
         version,
-    }
+    })
 }
 
 /// Says why a ClusterImageProvider that may well exist is not there for this operator.
