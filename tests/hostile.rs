@@ -17,6 +17,7 @@ mod front;
 mod guide;
 mod names;
 mod process;
+mod proofs;
 mod proxies;
 mod redirects;
 mod refused;

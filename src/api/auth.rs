@@ -81,13 +81,13 @@ pub struct SecretRef {
 #[serde(rename_all = "camelCase")]
 pub struct Agency {
     /// The account that the agency belongs to.
-    #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = ("self.matches('^[^[:cntrl:]]+$')",
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = ("self.matches('^[^\\\\p{Cc}\\\\p{Cf}]+$')",
         "domainName must be the name of an account, as the console shows it under My Credentials"))]
     pub domain_name: String,
     /// The agency's name.
-    #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = ("self.matches('^[^[:cntrl:]]+$')",
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = ("self.matches('^[^\\\\p{Cc}\\\\p{Cf}]+$')",
         "name must be the name of an agency, as IAM lists it"))]
     pub name: String,
     /// Life of the keys that are issued, 900 to 86400; 3600 if left out.
@@ -148,12 +148,12 @@ pub struct TokenExchange {
 pub struct HuaweiSts {
     /// URN of the identity provider.
     #[schemars(length(max = 256))]
-    #[x_kube(validation = ("self.matches('^iam::[A-Za-z0-9-]+:oidc-provider:[^[:cntrl:]]+$')",
+    #[x_kube(validation = ("self.matches('^iam::[A-Za-z0-9-]+:oidc-provider:[^\\\\p{Cc}\\\\p{Cf}]+$')",
         "providerUrn must be the URN of an OIDC identity provider, such as iam::0a1b2c:oidc-provider:my-cluster"))]
     pub provider_urn: String,
     /// URN of the agency.
     #[schemars(length(max = 256))]
-    #[x_kube(validation = ("self.matches('^iam::[A-Za-z0-9-]+:agency:[^[:cntrl:]]+$')",
+    #[x_kube(validation = ("self.matches('^iam::[A-Za-z0-9-]+:agency:[^\\\\p{Cc}\\\\p{Cf}]+$')",
         "agencyUrn must be the URN of an agency, such as iam::0a1b2c:agency:image-reader"))]
     pub agency_urn: String,
 }

@@ -149,7 +149,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
 /// The namespaces to serve, each once; `None` for all.
 fn served(mut names: Vec<String>) -> Result<Option<Vec<String>>> {
+    let given = !names.is_empty();
     names.retain(|name| !name.is_empty());
+    if given && names.is_empty() {
+        // An empty value must not widen what is served to everything.
+        bail!("--namespaces names no namespace: leave it out to serve all");
+    }
     names.sort();
     names.dedup();
     let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-');

@@ -121,6 +121,7 @@ pub(super) struct OwnArguments {
     #[arg(
         long,
         env = "HC_CONTAINER_CREDENTIALS_FULL_URI",
+        hide_env_values = true,
         value_name = "URI",
         requires = "huawei_pod_identity_token_file"
     )]

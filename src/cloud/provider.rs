@@ -167,6 +167,9 @@ impl Provider {
                 _ => Err("spec.auth: no object is named so".to_owned()),
             }
         };
+        if agency.is_some() && secret.is_none() {
+            return Err("spec.auth.agency goes with secretRef".into());
+        }
         match (secret, workload, own) {
             (Some(secret), None, None) => Ok(SignIn::Secret {
                 secret: object(&secret.name)?,

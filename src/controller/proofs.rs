@@ -140,7 +140,8 @@ impl Proofs {
                     value.zeroize();
                 }
                 let source = source.map_err(|why| NoProof::SecretInvalid(label.clone(), why))?;
-                (source, Some(label))
+                // With an agency it is the spec's words that are checked next.
+                (source, agency.is_none().then_some(label))
             }
             SignIn::ServiceAccount { account, exchange } => {
                 let token = self.account(account, &id.name).await?;

@@ -157,6 +157,10 @@ where
     let pause = judged.gate.as_ref().and_then(|gate| gate.pause(now));
     let (truth, reason, message) = match &pause {
         Some((_, failure)) => (Truth::True, Reason::RateLimited, failure.message.as_str()),
+        // The service that issues its keys asks for one.
+        None if judged.reason == Reason::RateLimited => {
+            (Truth::True, Reason::RateLimited, judged.message.as_str())
+        }
         None => (
             Truth::False,
             Reason::NotThrottled,

@@ -73,9 +73,9 @@ impl TokenRequests {
                 kube::Error::Api(status) if status.is_not_found() => {
                     not_ready(format!("ServiceAccount {label} does not exist"))
                 }
-                _ => not_ready(format!("{label}: {error}")),
+                _ => not_ready(format!("ServiceAccount {label}: {error}")),
             },
-            ApiError::TimedOut { .. } => not_ready(format!("{label}: {error}")),
+            ApiError::TimedOut { .. } => not_ready(format!("ServiceAccount {label}: {error}")),
         }
     }
 }

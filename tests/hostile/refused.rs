@@ -20,6 +20,7 @@ struct Row {
     name: String,
     provider: Option<Value>,
     secret: Option<String>,
+    account: Option<String>,
     source: Option<Value>,
     schema: Option<String>,
     inside: String,
@@ -28,32 +29,49 @@ struct Row {
 impl Row {
     fn provider_spec(&self) -> Option<Value> {
         let pai = json!({"pai": {"region": "cn-shanghai"}});
-        let mut spec = match (&self.provider, &self.secret) {
-            (Some(provider), None) => expand(provider),
-            (None, Some(_)) => pai,
+        let secret = |name: &str| json!({"secretRef": {"name": name}});
+        let (mut spec, auth) = match (&self.provider, &self.secret, &self.account) {
+            (Some(provider), None, None) => (expand(provider), secret("s")),
+            (None, Some(name), None) => (pai, secret(name)),
+            (None, None, Some(name)) => (pai, tokens_of(name)),
             _ => return None,
         };
-        spec["auth"] = json!({"secretRef": {"name": self.secret.as_deref().unwrap_or("s")}});
+        spec["auth"] = auth;
         Some(spec)
     }
 
     /// The object as each kind that it can be of.
     fn objects(&self) -> Vec<(&'static str, Value)> {
-        let object = |kind: &str, spec: Value| {
-            let metadata = json!({"name": "n", "namespace": "team"});
-            json!({"apiVersion": "imageref.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
-        };
         let Some(spec) = self.provider_spec() else {
             let spec = json!({"source": expand(self.source.as_ref().unwrap())});
-            return vec![("ImageRef", object("ImageRef", spec))];
+            return vec![("ImageRef", object("ImageRef", &spec))];
         };
         let mut wide = spec.clone();
         wide["allowedNamespaces"] = json!({"selector": {}});
         vec![
-            ("ImageProvider", object("ImageProvider", spec)),
-            ("ClusterImageProvider", object("ClusterImageProvider", wide)),
+            ("ImageProvider", object("ImageProvider", &spec)),
+            (
+                "ClusterImageProvider",
+                object("ClusterImageProvider", &wide),
+            ),
         ]
     }
+}
+
+/// Signing in with tokens of a ServiceAccount.
+fn tokens_of(name: &str) -> Value {
+    let role = json!({
+        "roleArn": "acs:ram::12:role/r",
+        "oidcProviderArn": "acs:ram::12:oidc-provider/c",
+    });
+    let account = json!({"name": expand(&name.into())});
+    json!({"workloadIdentity": {"serviceAccountRef": account, "exchange": {"alibabaRrsa": role}}})
+}
+
+/// An object of a kind around a spec.
+pub(super) fn object(kind: &str, spec: &Value) -> Value {
+    let metadata = json!({"name": "n", "namespace": "team"});
+    json!({"apiVersion": "imageref.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
 }
 
 fn rows() -> Vec<Row> {
@@ -125,7 +143,7 @@ fn the_operator_refuses_all_of_it_without_the_crd() {
     }
 }
 
-fn read(kind: &str, object: Value) -> Provider {
+pub(super) fn read(kind: &str, object: Value) -> Provider {
     if kind == ProviderKind::Namespaced.as_str() {
         let object: ImageProvider = serde_json::from_value(object).unwrap();
         Provider::Namespaced(Arc::new(object))

@@ -185,7 +185,7 @@ impl IdentityEndpoints {
             true => Ok(format!("https://iam.{id}.myhuaweicloud.com")),
             false if modelarts_origin(id).is_some() => Ok(IAM_GLOBAL.into()),
             false => Err(format!(
-                "region {id} has no IAM endpoint that is known; the operator must set one"
+                "region {id} has no IAM endpoint that is known: set --huawei-iam-endpoint on the operator"
             )),
         }
     }
@@ -204,7 +204,7 @@ impl IdentityEndpoints {
             Ok(format!("https://sts.{id}.myhuaweicloud.com"))
         } else {
             Err(format!(
-                "region {id} has no STS endpoint that is known; the operator must set one"
+                "region {id} has no STS endpoint that is known: set --huawei-sts-endpoint on the operator, or use huaweiIdToken"
             ))
         }
     }
@@ -248,7 +248,7 @@ mod tests {
             "https://iam.eu-west-101.myhuaweicloud.eu"
         );
         assert_eq!(iam("af-north-1").unwrap(), "https://iam.myhuaweicloud.com");
-        assert!(iam("eu-de").unwrap_err().contains("operator must set one"));
+        assert!(iam("eu-de").unwrap_err().contains("--huawei-iam-endpoint"));
         assert_eq!(
             sts("cn-north-4").unwrap(),
             "https://sts.cn-north-4.myhuaweicloud.com"

@@ -98,7 +98,13 @@ impl Exchanger {
         call.headers = headers;
         let answer = self.send(&call).await?;
         if answer.status != 200 {
-            return Err(call.refused(Service::Iam, identity.source(), &answer));
+            let refused = call.refused(Service::Iam, identity.source(), &answer);
+            let message = format!(
+                "IAM does not show the project of region {}: allow listing projects, or set projectId: {}",
+                region.as_str(),
+                refused.message
+            );
+            return Err(Failure { message, ..refused });
         }
         let found: Projects = crate::cloud::read(&origin, &answer)?;
         choose(found.projects, region)
