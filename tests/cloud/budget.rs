@@ -125,11 +125,12 @@ async fn each_page_of_a_list_counts_and_waiting_for_its_turn_is_no_time_of_the_p
         ..Limits::default()
     };
     let gate = bench.gate(&target, &credential, limits);
+    let key = credential.fingerprint();
     let begun = Instant::now();
     // Less than the ten turns that the pages wait for.
     let timeout = Duration::from_millis(700);
     let look = || bench.clouds.look(&target, &credential, None, timeout);
-    let passed = gate.pass(&credential.fingerprint(), Timestamp::now, look);
+    let passed = gate.pass(&key, Timestamp::now, look);
     let found = passed.await.unwrap().unwrap();
     assert_eq!(found.upstream.name.as_deref(), Some("image-3"));
     assert_eq!(bench.fake.calls().total(), 13);
@@ -145,7 +146,7 @@ async fn each_page_of_a_list_counts_and_waiting_for_its_turn_is_no_time_of_the_p
         Query::LiteServerId(defaults::SEED_LITE_SERVER_ID.into()),
     );
     let look = || bench.clouds.look(&by_id, &credential, None, timeout);
-    let passed = gate.pass(&credential.fingerprint(), Timestamp::now, look);
+    let passed = gate.pass(&key, Timestamp::now, look);
     let late = passed.await.unwrap().unwrap_err();
     assert_eq!(late.kind, FailureKind::Unreachable);
     assert!(begun.elapsed() < Duration::from_secs(30));
