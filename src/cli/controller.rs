@@ -50,24 +50,24 @@ pub(super) struct Arguments {
 #[derive(Debug, clap::Args)]
 struct TenantArguments {
     /// Most requests a second for an ImageProvider
-    #[arg(long, env = "IMAGEREF_TENANT_MAX_REQUESTS_PER_SECOND", value_name = "COUNT",
+    #[arg(long = "tenant-max-requests-per-second", env = "IMAGEREF_TENANT_MAX_REQUESTS_PER_SECOND", value_name = "COUNT",
           default_value_t = Limits::FOR_TENANTS.requests_per_second,
           value_parser = up_to(Limits::LOOSEST.requests_per_second))]
-    tenant_max_requests_per_second: u32,
+    requests_per_second: u32,
     /// Most requests at once after a quiet time for an ImageProvider
-    #[arg(long, env = "IMAGEREF_TENANT_MAX_BURST", value_name = "COUNT",
+    #[arg(long = "tenant-max-burst", env = "IMAGEREF_TENANT_MAX_BURST", value_name = "COUNT",
           default_value_t = Limits::FOR_TENANTS.burst,
           value_parser = up_to(Limits::LOOSEST.burst))]
-    tenant_max_burst: u32,
+    burst: u32,
     /// Most calls under way at once for an ImageProvider
-    #[arg(long, env = "IMAGEREF_TENANT_MAX_CONCURRENT", value_name = "COUNT",
+    #[arg(long = "tenant-max-concurrent", env = "IMAGEREF_TENANT_MAX_CONCURRENT", value_name = "COUNT",
           default_value_t = Limits::FOR_TENANTS.max_concurrent,
           value_parser = up_to(Limits::LOOSEST.max_concurrent))]
-    tenant_max_concurrent: u32,
+    max_concurrent: u32,
     /// Shortest interval for ImageRefs through an ImageProvider: 1m to 168h
-    #[arg(long, env = "IMAGEREF_TENANT_MIN_INTERVAL", value_name = "DURATION",
+    #[arg(long = "tenant-min-interval", env = "IMAGEREF_TENANT_MIN_INTERVAL", value_name = "DURATION",
           default_value = "1m", value_parser = interval)]
-    tenant_min_interval: Duration,
+    min_interval: Duration,
 }
 
 fn up_to(most: u32) -> clap::builder::RangedI64ValueParser<u32> {
@@ -84,10 +84,10 @@ fn interval(text: &str) -> Result<Duration, String> {
 impl TenantArguments {
     fn limits(&self) -> Limits {
         Limits {
-            requests_per_second: self.tenant_max_requests_per_second,
-            burst: self.tenant_max_burst,
-            max_concurrent: self.tenant_max_concurrent,
-            min_interval: self.tenant_min_interval,
+            requests_per_second: self.requests_per_second,
+            burst: self.burst,
+            max_concurrent: self.max_concurrent,
+            min_interval: self.min_interval,
         }
     }
 }

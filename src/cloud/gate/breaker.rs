@@ -125,7 +125,6 @@ impl Circuit {
                 outage.until = later(now, open_for(outage.openings, seed));
                 outage.probe = None;
             }
-            Some(_) => {}
             None if self.failures >= FAILING_AFTER => {
                 self.outage = Some(Outage {
                     failure: Failure {
@@ -137,7 +136,7 @@ impl Circuit {
                     probe: None,
                 });
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
 }

@@ -313,10 +313,11 @@ async fn who_waits_gets_its_turn_in_order_and_who_would_wait_too_long_comes_back
     });
     let passed = futures::future::join_all(all).await;
     // 5 s at 2 a second, and the burst.
-    assert_eq!(passed, Vec::from_iter((0..20).map(|n| n < 12)));
+    let expected: Vec<_> = (0..20).map(|n| n < 12).collect();
+    assert_eq!(passed, expected);
     let expected = (0..12).map(|n: u128| (n, n.saturating_sub(1) * 500));
     let went = went.into_inner().unwrap();
-    assert_eq!(went, Vec::from_iter(expected));
+    assert_eq!(went, expected.collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
