@@ -6,6 +6,7 @@
     reason = "these are tests, their helpers too"
 )]
 
+mod budget;
 mod credentials;
 mod faults;
 mod lists;

@@ -3,6 +3,7 @@
 use super::operator::{Scene, condition, secret};
 use fakecloud::defaults::{self, ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID, SEED_PAI_ID};
 use fakecloud::{Fault, FaultKind, ImageApi, Operation};
+use std::time::{Duration, Instant};
 
 fn notebook(id: &str) -> String {
     format!("source: {{notebook: {{id: {id}}}}}")
@@ -222,4 +223,90 @@ fn a_platform_that_hangs_shows_on_every_reference_without_each_waiting_for_it() 
     for n in 0..count {
         scene.wait_reason(&format!("r{n}"), "Resolved");
     }
+}
+
+#[test]
+fn an_outage_opens_the_breaker_once_and_an_answer_closes_it() {
+    let Some(scene) = Scene::new("breaker") else {
+        return;
+    };
+    scene.modelarts("default");
+    scene.wait("imageprovider", "default", |o| {
+        o["status"]["breaker"] == "Closed"
+    });
+    scene
+        .cloud
+        .set_faults(vec![Fault::always(FaultKind::Internal500)]);
+    for n in 0..8 {
+        scene.image_ref(&format!("r{n}"), &notebook(ASCEND_NOTEBOOK_ID));
+    }
+    let open = scene.wait("imageprovider", "default", |o| {
+        o["status"]["breaker"] == "Open"
+    });
+    assert_eq!(condition(&open, "Ready")["reason"], "ProviderError");
+    // Two more looks see whether it is over, and that writes nothing.
+    let asked = scene.cloud.calls().total();
+    scene.wait("imageprovider", "default", |_| {
+        scene.cloud.calls().total() >= asked + 2
+    });
+    let still = scene.get("imageprovider", "default");
+    assert_eq!(
+        still["metadata"]["resourceVersion"],
+        open["metadata"]["resourceVersion"]
+    );
+    scene.cloud.clear_faults();
+    for n in 0..8 {
+        scene.wait_reason(&format!("r{n}"), "Resolved");
+    }
+    let closed = scene.wait("imageprovider", "default", |o| {
+        o["status"]["breaker"] == "Closed"
+    });
+    assert_eq!(condition(&closed, "Ready")["status"], "True");
+    // A provider that asks nobody has none.
+    scene.kubectl(&[
+        "patch",
+        "imageprovider/default",
+        "--type=merge",
+        "-p",
+        "{\"spec\":{\"suspend\":true}}",
+    ]);
+    scene.wait("imageprovider", "default", |o| {
+        condition(o, "Ready")["reason"] == "Suspended" && o["status"]["breaker"].is_null()
+    });
+}
+
+#[test]
+fn a_platform_that_hangs_does_not_hold_up_another_ones_reference() {
+    let (Some(hanging), Some(healthy)) = (Scene::new("bulkhead-a"), Scene::new("bulkhead-b"))
+    else {
+        return;
+    };
+    for scene in [&hanging, &healthy] {
+        scene.modelarts("default");
+        // An unproven key would be tried by one call at a time.
+        scene.image_ref("first", &notebook(ASCEND_NOTEBOOK_ID));
+        scene.wait_reason("first", "Resolved");
+    }
+    hanging
+        .cloud
+        .set_faults(vec![Fault::always(FaultKind::Latency { ms: 600_000 })]);
+    let documents: Vec<String> = (0..200)
+        .map(|n| {
+            format!(
+                "{{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {{name: r{n}}}, spec: {{timeout: 60s, {}}}}}",
+                notebook(ASCEND_NOTEBOOK_ID)
+            )
+        })
+        .collect();
+    hanging.apply(&documents.join("\n---\n"));
+    hanging.wait("imageprovider", "default", |_| {
+        hanging.cloud.calls().total() > 1
+    });
+    let begun = Instant::now();
+    healthy.image_ref("new", &notebook(ASCEND_NOTEBOOK_ID));
+    healthy.wait_reason("new", "Resolved");
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let calls = hanging.cloud.calls().total() - 1;
+    assert_eq!(calls, 4, "spec.limits.maxConcurrent, and all still hang");
 }

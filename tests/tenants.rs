@@ -1,8 +1,10 @@
 //! Two tenants and one operator: what one may not do with the other's providers and Secrets.
 
-use super::operator::{Scene, condition, secret};
+use super::operator::{Scene, condition, secret, start_with};
+use super::process::own_scene;
 use fakecloud::defaults::{self, ASCEND_NOTEBOOK_ID};
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 const SYSTEM: &str = "imageref-system";
 
@@ -204,4 +206,45 @@ fn the_operators_account_can_read_a_secret_by_name_and_list_none() {
     ] {
         assert!(!may(verb, what), "{verb} {what}");
     }
+}
+
+#[test]
+fn a_tenants_limits_are_cut_to_what_the_operator_grants() {
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
+    let flags = [
+        "--insecure-loopback",
+        "--allow-endpoint",
+        &scene.cloud.url(),
+        "--tenant-max-requests-per-second",
+        "1",
+        "--tenant-max-burst",
+        "1",
+    ];
+    let flags = flags.map(str::to_owned).to_vec();
+    scene.operator = Some(start_with(scene.cluster, "operator", flags, Vec::new()));
+    scene.modelarts("default");
+    scene.kubectl(&[
+        "patch",
+        "imageprovider/default",
+        "--type=merge",
+        "-p",
+        "{\"spec\":{\"limits\":{\"requestsPerSecond\":100,\"burst\":200,\"maxConcurrent\":32}}}",
+    ]);
+    let documents: Vec<String> = (0..8)
+        .map(|n| {
+            format!(
+                "{{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {{name: r{n}}}, spec: {{source: {{notebook: {{id: {ASCEND_NOTEBOOK_ID}}}}}}}}}"
+            )
+        })
+        .collect();
+    let begun = Instant::now();
+    scene.apply(&documents.join("\n---\n"));
+    for n in 0..8 {
+        scene.wait_reason(&format!("r{n}"), "Resolved");
+    }
+    let took = begun.elapsed();
+    assert_eq!(scene.cloud.calls().total(), 8);
+    assert!(took >= Duration::from_secs(7), "one a second: {took:?}");
 }

@@ -10,6 +10,7 @@ pub mod condition;
 pub mod crd;
 pub mod duration;
 pub mod image_ref;
+pub mod limits;
 pub mod provider;
 pub mod source;
 pub mod status;
@@ -17,6 +18,7 @@ pub mod validation;
 
 pub use condition::{ConditionType, Reason};
 pub use image_ref::{Expect, ImageRef, ImageRefSpec, ProviderRef};
+pub use limits::ProviderLimits;
 pub use provider::{ClusterImageProvider, ImageProvider, ProviderKind, ProviderStatus};
 pub use source::{LiteServerSource, NotebookSource, PaiSource, Source};
 pub use status::{Change, ImageRefStatus, Upstream};

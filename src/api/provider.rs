@@ -18,6 +18,7 @@
 )]
 
 use super::auth::{Auth, ClusterAuth};
+use super::limits::ProviderLimits;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,9 @@ pub struct ImageProviderSpec {
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
     pub suspend: bool,
+    /// How much this platform may be asked; within what the operator grants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ProviderLimits>,
 }
 
 /// An account of an AI cloud that a platform team offers to chosen namespaces.
@@ -152,6 +156,9 @@ pub struct ClusterImageProviderSpec {
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
     pub suspend: bool,
+    /// How much this platform may be asked; within what the operator grants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ProviderLimits>,
 }
 
 /// Namespaces by name, by label, or both; a namespace is served if either matches.
@@ -277,6 +284,9 @@ pub struct ProviderStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// Whether the platform is asked: Closed, or Open from three failures in a row until it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<String>,
 }
 
 /// The two kinds of provider.

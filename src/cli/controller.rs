@@ -1,9 +1,12 @@
 //! `imageref controller`: the operator's process.
 
 use super::network::{NetworkArguments, OwnArguments};
+use crate::api::duration;
+use crate::cloud::gate::Limits;
 use crate::controller::{self, Config};
 use anyhow::{Context as _, Result, bail};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -33,12 +36,60 @@ pub(super) struct Arguments {
     network: NetworkArguments,
     #[command(flatten)]
     own: OwnArguments,
+    #[command(flatten)]
+    tenants: TenantArguments,
     /// How many ImageRefs to work on at once
     #[arg(long, env = "IMAGEREF_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     /// Name of this process in events; the host's name if left out
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     instance: Option<String>,
+}
+
+/// The most that an ImageProvider may ask of its platform, whatever its spec.limits say.
+#[derive(Debug, clap::Args)]
+struct TenantArguments {
+    /// Most requests a second for an ImageProvider
+    #[arg(long = "tenant-max-requests-per-second", env = "IMAGEREF_TENANT_MAX_REQUESTS_PER_SECOND", value_name = "COUNT",
+          default_value_t = Limits::FOR_TENANTS.requests_per_second,
+          value_parser = up_to(Limits::LOOSEST.requests_per_second))]
+    requests_per_second: u32,
+    /// Most requests at once after a quiet time for an ImageProvider
+    #[arg(long = "tenant-max-burst", env = "IMAGEREF_TENANT_MAX_BURST", value_name = "COUNT",
+          default_value_t = Limits::FOR_TENANTS.burst,
+          value_parser = up_to(Limits::LOOSEST.burst))]
+    burst: u32,
+    /// Most calls under way at once for an ImageProvider
+    #[arg(long = "tenant-max-concurrent", env = "IMAGEREF_TENANT_MAX_CONCURRENT", value_name = "COUNT",
+          default_value_t = Limits::FOR_TENANTS.max_concurrent,
+          value_parser = up_to(Limits::LOOSEST.max_concurrent))]
+    max_concurrent: u32,
+    /// Shortest interval for ImageRefs through an ImageProvider: 1m to 168h
+    #[arg(long = "tenant-min-interval", env = "IMAGEREF_TENANT_MIN_INTERVAL", value_name = "DURATION",
+          default_value = "1m", value_parser = interval)]
+    min_interval: Duration,
+}
+
+fn up_to(most: u32) -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(most))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let within = Limits::LOOSEST.min_interval..=Limits::LONGEST_INTERVAL;
+    duration::parse(text)
+        .filter(|interval| within.contains(interval))
+        .ok_or_else(|| "it must be between 1m and 168h, such as 10m or 1h30m".into())
+}
+
+impl TenantArguments {
+    fn limits(&self) -> Limits {
+        Limits {
+            requests_per_second: self.requests_per_second,
+            burst: self.burst,
+            max_concurrent: self.max_concurrent,
+            min_interval: self.min_interval,
+        }
+    }
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -48,6 +99,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         cluster_providers,
         network,
         own,
+        tenants,
         concurrency,
         instance,
     } = arguments;
@@ -65,6 +117,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         namespaces,
         allowed,
         own,
+        for_tenants: tenants.limits(),
         concurrency,
         instance,
     };

@@ -25,6 +25,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one a process")]
 enum Command {
     /// Run the operator: watch ImageRefs and keep their status true
     Controller(controller::Arguments),

@@ -1,38 +1,45 @@
 //! What stands between many references and one account at its platform.
 //!
-//! Owns the number of calls under way, the pauses a platform asks for, and credentials that were
-//! refused, for each proof of identity: providers with equal proof share one gate, as their platform
-//! counts them as one. Must not know what is asked or who asks. The invariant that would break first: a
+//! Owns the order in which callers are let through, the pauses a platform asks for, and credentials
+//! that were refused. Must not know what is asked or who asks. The invariant that would break first: a
 //! refused credential is not tried again by the next reference, since a handful of failures locks
 //! an access key for everybody.
+//!
+//! Beside it: how much may be asked ([`Limits`], the bucket, the places), whether a failing platform
+//! is asked at all ([`Breaker`]), which providers share a gate ([`Gates`]), and how the requests of
+//! one pass are counted (the meter).
 
-use super::identity::Proof;
+mod breaker;
+mod bucket;
+mod gates;
+mod limits;
+mod meter;
+mod places;
+
+pub use breaker::{Breaker, FAILING_AFTER, LONGEST_OPEN, SHORTEST_OPEN};
+pub use gates::Gates;
+pub use limits::Limits;
+pub(super) use meter::{turn, waited};
+pub use places::QUEUE;
+
 use crate::facts::{Failure, FailureKind};
-use crate::plan::Account;
+use breaker::{Circuit, Probe};
+use bucket::Bucket;
 use jiff::Timestamp;
-use std::collections::HashMap;
-use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use meter::Meter;
+use places::Places;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
-/// Calls under way at once for one provider. Huawei locks an access key after more than five
-/// failures in a row, so fewer than that may fail together.
-pub const CONCURRENT: usize = 4;
-
-/// Callers that may wait for a place; more come back later, so that one slow platform does not hold
-/// every worker.
-pub const QUEUE: usize = 16;
+/// How long a caller waits for a place among the calls under way, and then for its turn in the
+/// budget. Whoever would wait longer comes back later, so that it holds no worker.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a refused credential is left alone; a changed Secret ends it at once.
 pub const REFUSED_FOR: Duration = Duration::from_secs(600);
 
 /// How long to pause when a throttling platform does not say.
 pub const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
-
-/// Failures in a row before a provider counts as failing: one error is a passing matter.
-pub const FAILING_AFTER: u32 = 3;
 
 /// How a provider's platform has been answering.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -46,31 +53,63 @@ pub enum Health {
     Failing(Failure),
 }
 
-#[derive(Default)]
 struct State {
     paused: Option<(Timestamp, Failure)>,
     refused: Option<([u8; 32], Timestamp, Failure)>,
     accepted: Option<[u8; 32]>,
-    failures: u32,
-    health: Health,
+    answered: bool,
+    circuit: Circuit,
+    bucket: Bucket,
     recoveries: u32,
 }
 
-/// The gate of one provider.
+impl State {
+    /// What the platform said when it asked for a pause that is not over.
+    fn paused(&self, now: Timestamp) -> Option<Failure> {
+        let (until, failure) = self.paused.as_ref()?;
+        let left = now.duration_until(*until);
+        (left.is_positive()).then(|| Failure {
+            retry_after: Some(left.unsigned_abs()),
+            ..failure.clone()
+        })
+    }
+
+    /// Why no call may be made now.
+    fn refuses(&self, fingerprint: &[u8; 32], now: Timestamp) -> Option<Failure> {
+        if let Some((refused, until, failure)) = &self.refused
+            && refused == fingerprint
+            && now < *until
+        {
+            return Some(failure.clone());
+        }
+        self.paused(now).or_else(|| self.circuit.refuses(now))
+    }
+}
+
+/// The gate of one account.
 pub struct Gate {
-    places: Semaphore,
-    waiting: AtomicUsize,
+    places: Places,
+    /// Held by the one who tries a credential that was never accepted.
     first: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+    seed: u64,
 }
 
 impl Gate {
-    fn new() -> Self {
+    fn new(limits: &Limits, seed: u64) -> Self {
         Self {
-            places: Semaphore::new(CONCURRENT),
-            waiting: AtomicUsize::new(0),
+            places: Places::new(limits.max_concurrent),
             first: tokio::sync::Mutex::new(()),
-            state: Mutex::default(),
+            state: Arc::new(Mutex::new(State {
+                paused: None,
+                refused: None,
+                accepted: None,
+                answered: false,
+                circuit: Circuit::default(),
+                bucket: Bucket::new(limits.requests_per_second, limits.burst),
+                recoveries: 0,
+            })),
+            seed,
         }
     }
 
@@ -79,9 +118,28 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the limits; whoever waits goes on waiting, and nothing that was learned is lost.
+    fn limit(&self, limits: &Limits) {
+        self.places.resize(limits.max_concurrent);
+        self.state()
+            .bucket
+            .set(limits.requests_per_second, limits.burst);
+    }
+
     /// How the platform has been answering.
     pub fn health(&self) -> Health {
-        self.state().health.clone()
+        let state = self.state();
+        let refused = state.refused.as_ref().map(|(.., failure)| failure);
+        match state.circuit.outage().or(refused) {
+            Some(failure) => Health::Failing(failure.clone()),
+            None if state.answered => Health::Answering,
+            None => Health::Unknown,
+        }
+    }
+
+    /// The state of the breaker.
+    pub fn breaker(&self, now: Timestamp) -> Breaker {
+        self.state().circuit.state(now)
     }
 
     /// How often the platform answered again after an outage or a refusal.
@@ -97,34 +155,13 @@ impl Gate {
             .filter(|(until, _)| now < *until)
     }
 
-    /// Why no call may be made now.
-    fn closed(&self, fingerprint: &[u8; 32], now: Timestamp) -> Option<Failure> {
-        let state = self.state();
-        if let Some((refused, until, failure)) = &state.refused
-            && refused == fingerprint
-            && now < *until
-        {
-            return Some(failure.clone());
-        }
-        let (until, failure) = state.paused.as_ref()?;
-        let left = now.duration_until(*until);
-        (left.is_positive()).then(|| Failure {
-            retry_after: Some(left.unsigned_abs()),
-            ..failure.clone()
-        })
-    }
-
-    /// The failure that the platform is known to answer everybody with.
-    fn outage(&self) -> Option<Failure> {
-        match &self.state().health {
-            Health::Failing(failure) if is_passing(failure.kind) => Some(failure.clone()),
-            _ => None,
-        }
-    }
-
-    /// Makes a call with the credential of this fingerprint, or says at once why none can be made. `None`: too many are waiting already,
-    /// come back later. A credential that has never been accepted is tried by one caller at a time, and
-    /// so is a platform that fails everybody.
+    /// Makes a call with the credential of this fingerprint, or says at once why none can be made.
+    /// `None`: too many are waiting already, come back later.
+    ///
+    /// The call is a pass: what it sends through [`crate::cloud::Clouds`] is counted request by
+    /// request. Times are `clock`'s; only waiting, never longer than [`LONGEST_WAIT`] for a place and
+    /// as long for the first request's turn, is the runtime's. A credential that has never been
+    /// accepted is tried by one caller at a time, and so is a platform that fails everybody.
     pub async fn pass<T, F>(
         &self,
         fingerprint: &[u8; 32],
@@ -134,82 +171,107 @@ impl Gate {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        if let Some(failure) = self.closed(fingerprint, clock()) {
+        if let Some(failure) = self.state().refuses(fingerprint, clock()) {
             return Some(Err(failure));
         }
-        let waiting = Waiting::enter(&self.waiting)?;
-        let unproven = || self.state().accepted != Some(*fingerprint);
-        let first = if let Some(failure) = self.outage() {
-            // One caller tries whether it is over; the others need not wait to learn that it is not.
-            match self.first.try_lock() {
-                Ok(first) => Some(first),
-                Err(_) => return Some(Err(failure)),
-            }
-        } else if unproven() {
-            // Proven by the one before: those who waited need not go one by one.
-            Some(self.first.lock().await).filter(|_| unproven())
-        } else {
-            None
+        let waiting = self.places.wait()?;
+        if self.state().bucket.wait_behind(waiting.ahead, clock()) > LONGEST_WAIT {
+            return None;
+        }
+        let entry = async {
+            let unproven = || self.state().accepted != Some(*fingerprint);
+            let first = if unproven() {
+                // Proven by the one before: those who waited need not go one by one.
+                Some(self.first.lock().await).filter(|_| unproven())
+            } else {
+                None
+            };
+            self.places.take().await.map(|place| (first, place))
         };
-        // The semaphore is never closed.
-        let _place = self.places.acquire().await.ok()?;
+        let (_first, _place) = tokio::time::timeout(LONGEST_WAIT, entry).await.ok()??;
         drop(waiting);
         // While waiting, another caller may have learned that there is no point.
-        if let Some(failure) = self.closed(fingerprint, clock()) {
+        if let Some(failure) = self.state().refuses(fingerprint, clock()) {
             return Some(Err(failure));
         }
-        if let (Some(failure), None) = (self.outage(), &first) {
-            return Some(Err(failure));
+        let wait = self.state().bucket.book_within(clock(), LONGEST_WAIT)?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
-        let result = call().await;
-        self.record(fingerprint, result.as_ref().err(), clock());
+        let begun = match self.begin(fingerprint, clock()) {
+            Ok(begun) => begun,
+            Err(failure) => return Some(Err(failure)),
+        };
+        let result = Meter::new(self.state.clone()).over(call()).await;
+        self.record(fingerprint, result.as_ref().err(), begun.probe, clock());
         Some(result)
     }
 
-    fn record(&self, fingerprint: &[u8; 32], failure: Option<&Failure>, now: Timestamp) {
+    /// The last look before a call, and its beginning, in one: of many callers one is the probe.
+    fn begin(&self, fingerprint: &[u8; 32], now: Timestamp) -> Result<Begun<'_>, Failure> {
         let mut state = self.state();
-        let failure = match failure {
-            None => None,
-            Some(failure) => match failure.kind {
-                FailureKind::Throttled => {
-                    let pause = failure.retry_after.unwrap_or(DEFAULT_PAUSE);
-                    let until = now.checked_add(pause).unwrap_or(now);
-                    // Several calls were under way: the longest pause holds.
-                    if state.paused.as_ref().is_none_or(|(at, _)| *at < until) {
-                        state.paused = Some((until, failure.clone()));
-                    }
-                    return;
+        match state.refuses(fingerprint, now) {
+            Some(failure) => Err(failure),
+            None => Ok(Begun {
+                probe: state.circuit.begin(),
+                gate: self,
+            }),
+        }
+    }
+
+    fn record(
+        &self,
+        fingerprint: &[u8; 32],
+        failure: Option<&Failure>,
+        probe: Option<Probe>,
+        now: Timestamp,
+    ) {
+        let mut state = self.state();
+        match failure.map(|failure| (failure.kind, failure)) {
+            Some((FailureKind::Throttled, failure)) => {
+                let pause = failure.retry_after.unwrap_or(DEFAULT_PAUSE);
+                let until = now.checked_add(pause).unwrap_or(now);
+                // Several calls were under way: the longest pause holds.
+                if state.paused.as_ref().is_none_or(|(at, _)| *at < until) {
+                    state.paused = Some((until, failure.clone()));
                 }
-                FailureKind::AuthenticationFailed => {
-                    let until = now.checked_add(REFUSED_FOR).unwrap_or(now);
-                    state.refused = Some((*fingerprint, until, failure.clone()));
-                    state.accepted = None;
-                    state.health = Health::Failing(failure.clone());
-                    return;
+            }
+            Some((FailureKind::AuthenticationFailed, failure)) => {
+                let until = now.checked_add(REFUSED_FOR).unwrap_or(now);
+                state.refused = Some((*fingerprint, until, failure.clone()));
+                state.accepted = None;
+                // It is there; that it can be used again is news only when it accepts somebody.
+                state.circuit.answered();
+            }
+            // It was not even asked.
+            Some((FailureKind::InvalidSpec | FailureKind::ProviderNotReady, _)) => {}
+            Some((kind, failure)) if is_passing(kind) => {
+                state.circuit.failed(failure, probe, now, self.seed);
+            }
+            // The platform knows us and answered.
+            Some(_) | None => {
+                let failed = state.circuit.answered();
+                if state.refused.take().is_some() || failed {
+                    state.recoveries = state.recoveries.wrapping_add(1);
                 }
-                // It was not even asked.
-                FailureKind::InvalidSpec | FailureKind::ProviderNotReady => return,
-                kind if is_passing(kind) => Some(failure),
-                // The platform knows us and answered.
-                _ => None,
-            },
-        };
-        if let Some(failure) = failure {
-            state.failures = state.failures.saturating_add(1);
-            // An outage that shows in many ways is one: its first failure stays.
-            let known = matches!(&state.health, Health::Failing(f) if is_passing(f.kind));
-            if state.failures >= FAILING_AFTER && !known {
-                state.health = Health::Failing(failure.clone());
+                state.accepted = Some(*fingerprint);
+                // A pause ends by its time alone: this call may have begun before it was asked for.
+                state.answered = true;
             }
-        } else {
-            let failed = matches!(state.health, Health::Failing(_));
-            if state.refused.take().is_some() || failed {
-                state.recoveries = state.recoveries.wrapping_add(1);
-            }
-            state.accepted = Some(*fingerprint);
-            // A pause ends by its time alone: this call may have begun before it was asked for.
-            state.failures = 0;
-            state.health = Health::Answering;
+        }
+    }
+}
+
+/// A call under way. One that is given up, or learned nothing, leaves the next one to try.
+struct Begun<'a> {
+    gate: &'a Gate,
+    probe: Option<Probe>,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if let Some(probe) = self.probe {
+            self.gate.state().circuit.end(probe);
         }
     }
 }
@@ -220,60 +282,6 @@ fn is_passing(kind: FailureKind) -> bool {
         kind,
         FailureKind::Unreachable | FailureKind::ProviderError | FailureKind::ResponseInvalid
     )
-}
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Option<Self> {
-        let guard = (count.fetch_add(1, Ordering::Relaxed) < QUEUE, Self(count));
-        guard.0.then_some(guard.1)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The gates of all proofs.
-#[derive(Default)]
-pub struct Gates(Mutex<Known>);
-
-#[derive(Default)]
-struct Known {
-    gates: HashMap<(Proof, Account), (Arc<Gate>, u32)>,
-    /// How often was tidied; next to each gate, when it was last asked for.
-    round: u32,
-}
-
-impl Gates {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The gate of a proof at an account. What was learned of one account says nothing of another:
-    /// a key that a mistyped endpoint refused is tried again when the endpoint is mended.
-    pub fn of(&self, proof: Proof, account: &Account) -> Arc<Gate> {
-        let mut known = self.known();
-        let round = known.round;
-        let key = (proof, account.clone());
-        let entry = known.gates.entry(key);
-        let (gate, last) = entry.or_insert_with(|| (Arc::new(Gate::new()), round));
-        *last = round;
-        gate.clone()
-    }
-
-    /// Forgets gates that nobody asked for during the last `rounds` calls of this.
-    pub fn tidy(&self, rounds: u32) {
-        let mut known = self.known();
-        known.round = known.round.wrapping_add(1);
-        let round = known.round;
-        known
-            .gates
-            .retain(|_, (_, last)| round.wrapping_sub(*last) <= rounds);
-    }
 }
 
 #[cfg(test)]

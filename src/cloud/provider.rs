@@ -5,6 +5,7 @@
 //! its own namespace only, a cluster provider with the operator's, and only for whom it serves.
 
 use super::credential::Cloud;
+use super::gate::Limits;
 use super::sign_in::SignIn;
 use super::{AllowedEndpoints, modelarts, pai};
 use crate::api::auth::{Auth, ClusterAuth};
@@ -196,6 +197,15 @@ impl Provider {
         match self {
             Self::Namespaced(p) => p.spec.suspend,
             Self::Cluster(p) => p.spec.suspend,
+        }
+    }
+
+    /// How much may be asked through it. `for_tenants` is the most that the operator grants a provider
+    /// of the namespaced kind.
+    pub fn limits(&self, for_tenants: &Limits) -> Limits {
+        match self {
+            Self::Namespaced(p) => Limits::of(p.spec.limits.as_ref()).strictest(for_tenants),
+            Self::Cluster(p) => Limits::of(p.spec.limits.as_ref()),
         }
     }
 

@@ -21,7 +21,7 @@ mod tokens;
 mod watch;
 
 use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, ProviderKind};
-use crate::cloud::gate::Gates;
+use crate::cloud::gate::{Gates, Limits};
 use crate::cloud::identity::Exchanger;
 use crate::cloud::provider::Provider;
 use crate::cloud::sign_in::OperatorIdentities;
@@ -72,6 +72,8 @@ pub struct Config {
     pub allowed: AllowedEndpoints,
     /// The operator's own identity, for ClusterImageProviders.
     pub own: OperatorIdentities,
+    /// The most that an ImageProvider may ask of its platform.
+    pub for_tenants: Limits,
     /// ImageRefs worked on at once.
     pub concurrency: u16,
     /// Name of this process in events.
@@ -169,7 +171,8 @@ pub async fn run(
         namespaces: Namespaces::new(client.clone()),
         secret_watches: SecretWatches::new(client.clone()),
         pace: providers::Pace::default(),
-        gates: Gates::default(),
+        // Until a provider has said what its limits are, they could be a tenant's.
+        gates: Gates::new(Limits::default().strictest(&config.for_tenants)),
         memories: Memories::default(),
         absences: Absences::default(),
         census: Census::default(),
@@ -291,6 +294,7 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
         context
             .memories
             .retain(|key| context.refs.get(key).is_some());
+        context.gates.retain(|id| context.find(id).is_some());
         context.gates.tidy(GATE_ROUNDS);
         context
             .secret_watches

@@ -12,6 +12,7 @@ use super::watch::Watched;
 use super::{API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, watch};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ProviderStatus, Reason};
+use crate::cloud::gate::Breaker;
 use crate::cloud::provider::{Provider, may_use};
 use crate::cloud::sign_in::SignIn;
 use crate::plan::ProviderId;
@@ -153,7 +154,7 @@ where
         generation,
         now,
     );
-    let pause = judged.gate.and_then(|gate| gate.pause(now));
+    let pause = judged.gate.as_ref().and_then(|gate| gate.pause(now));
     let (truth, reason, message) = match &pause {
         Some((_, failure)) => (Truth::True, Reason::RateLimited, failure.message.as_str()),
         // The service that issues its keys asks for one.
@@ -183,6 +184,7 @@ where
             .project
             .or_else(|| provider.known_project().map(Into::into)),
         conditions,
+        breaker: judged.gate.map(|gate| shown(gate.breaker(now)).into()),
     };
     if durable(&status) != durable(&previous) {
         let api = (shared.api)(context.client.clone(), object.meta().namespace.as_deref());
@@ -298,6 +300,15 @@ async fn send_all<T>(mut to: mpsc::Sender<T>, all: impl Iterator<Item = T>) -> b
         .unwrap_or(false)
 }
 
+/// A breaker as a status has it. It is open until the platform answers: half open and open again, as
+/// often as somebody tries, would be two writes each and tell a reader nothing.
+fn shown(breaker: Breaker) -> &'static str {
+    match breaker {
+        Breaker::Closed => Breaker::Closed.as_str(),
+        Breaker::Open | Breaker::HalfOpen => Breaker::Open.as_str(),
+    }
+}
+
 fn durable(status: &ProviderStatus) -> ProviderStatus {
     let mut status = status.clone();
     for condition in &mut status.conditions {
@@ -320,6 +331,7 @@ where
     });
     // A merge patch removes what is null and keeps what is absent.
     patch["status"]["projectId"] = json!(status.project_id);
+    patch["status"]["breaker"] = json!(status.breaker);
     let params = PatchParams {
         field_manager: Some(FIELD_MANAGER.into()),
         ..Default::default()

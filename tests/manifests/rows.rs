@@ -32,7 +32,7 @@ struct Written {
 }
 
 pub(crate) fn good() -> Vec<Row> {
-    read(&[include_str!("good.yaml")])
+    read(&[include_str!("good.yaml"), include_str!("good-limits.yaml")])
 }
 
 pub(crate) fn bad() -> Vec<Row> {
@@ -40,6 +40,7 @@ pub(crate) fn bad() -> Vec<Row> {
         include_str!("bad-sources.yaml"),
         include_str!("bad-image-refs.yaml"),
         include_str!("bad-providers.yaml"),
+        include_str!("bad-limits.yaml"),
     ])
 }
 

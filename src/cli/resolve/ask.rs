@@ -9,7 +9,7 @@ use super::manifests::Manifests;
 use super::object::NAME_LABEL;
 use crate::api::condition::{self, ConditionType, Truth};
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
-use crate::cloud::gate::{Gate, Gates};
+use crate::cloud::gate::{Gate, Gates, Limits};
 use crate::cloud::identity::{CredentialCache, Identity, ProjectIds, Region};
 use crate::cloud::provider::{self, Provider};
 use crate::cloud::{AllowedEndpoints, Clouds, Credential};
@@ -285,6 +285,12 @@ impl Asker {
             credential,
             ..
         } = signed_in;
+        if let Some(provider) = self.find(&target.provider) {
+            // Nobody's files are a tenant's.
+            let limits = provider.limits(&Limits::LOOSEST);
+            let (proof, id) = (identity.proof(), provider.id());
+            self.gates.limit(proof, &target.account, id, limits);
+        }
         let gate = self.gates.of(identity.proof(), &target.account);
         let mut waits = 0;
         let mut pauses = BACKOFF.into_iter();

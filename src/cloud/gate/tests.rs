@@ -2,8 +2,17 @@
 
 use super::*;
 use crate::cloud::Credential;
-use crate::cloud::identity::{Identity, Region, Source};
 use crate::facts::Facts;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn gate() -> Gate {
+    Gate::new(&Limits::default(), 0)
+}
+
+/// So many calls may be under way at once.
+fn concurrent() -> usize {
+    usize::try_from(Limits::default().max_concurrent).unwrap()
+}
 
 fn keys(secret: &str) -> [u8; 32] {
     Credential::HuaweiToken(secret.into()).fingerprint()
@@ -40,7 +49,7 @@ fn failure(kind: FailureKind) -> Result<Facts, Failure> {
 
 #[tokio::test]
 async fn a_refused_credential_is_left_alone_until_it_changes() {
-    let gate = Gate::new();
+    let gate = gate();
     let auth = FailureKind::AuthenticationFailed;
     assert_eq!(
         pass(&gate, &keys("a"), 0, failure(auth)).await,
@@ -60,7 +69,7 @@ async fn a_refused_credential_is_left_alone_until_it_changes() {
 
 #[tokio::test]
 async fn many_callers_try_an_unproven_credential_once() {
-    let gate = Arc::new(Gate::new());
+    let gate = Arc::new(gate());
     let calls = Arc::new(AtomicUsize::new(0));
     let credential = keys("a");
     let tasks = (0..QUEUE).map(|_| {
@@ -89,7 +98,7 @@ async fn many_callers_try_an_unproven_credential_once() {
 
 #[tokio::test]
 async fn a_pause_holds_everybody_for_as_long_as_it_was_asked_for() {
-    let gate = Gate::new();
+    let gate = gate();
     let throttled = Err(Failure {
         retry_after: Some(Duration::from_secs(90)),
         ..failure(FailureKind::Throttled).unwrap_err()
@@ -110,28 +119,28 @@ async fn a_pause_holds_everybody_for_as_long_as_it_was_asked_for() {
 
 #[tokio::test]
 async fn one_error_is_a_passing_matter_and_three_are_not() {
-    let gate = Gate::new();
+    let gate = gate();
     for expected in [false, false, true] {
         pass(&gate, &keys("a"), 0, failure(FailureKind::Unreachable)).await;
         assert_eq!(matches!(gate.health(), Health::Failing(_)), expected);
     }
-    pass(&gate, &keys("a"), 0, failure(FailureKind::Ambiguous)).await;
+    pass(&gate, &keys("a"), 5, failure(FailureKind::Ambiguous)).await;
     assert_eq!(gate.health(), Health::Answering);
 }
 
 #[tokio::test]
 async fn a_slow_platform_holds_a_bounded_number_of_callers() {
-    let gate = Arc::new(Gate::new());
+    let gate = Arc::new(gate());
     pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound)).await;
     let busy = |gate: Arc<Gate>| async move {
         let never = std::future::pending::<Result<Facts, Failure>>;
         gate.pass(&keys("a"), || at(0), never).await
     };
-    for _ in 0..CONCURRENT + QUEUE {
+    for _ in 0..concurrent() + QUEUE {
         tokio::spawn(busy(gate.clone()));
     }
     tokio::task::yield_now().await;
-    while gate.waiting.load(Ordering::Relaxed) < QUEUE {
+    while gate.places.waiting() < QUEUE {
         tokio::task::yield_now().await;
     }
     assert!(busy(gate).await.is_none());
@@ -139,21 +148,21 @@ async fn a_slow_platform_holds_a_bounded_number_of_callers() {
 
 #[tokio::test]
 async fn an_answer_under_way_does_not_end_a_pause_nor_a_shorter_one_a_longer() {
-    let gate = Gate::new();
+    let gate = gate();
     let throttled = |seconds| Failure {
         retry_after: Some(Duration::from_secs(seconds)),
         ..failure(FailureKind::Throttled).unwrap_err()
     };
     let missing = failure(FailureKind::NotFound).unwrap_err();
     for answer in [throttled(90), throttled(10), missing] {
-        gate.record(&keys("a"), Some(&answer), at(0));
+        gate.record(&keys("a"), Some(&answer), None, at(0));
     }
     assert!(gate.pause(at(89)).is_some());
 }
 
 #[tokio::test]
 async fn an_outage_keeps_its_first_failure() {
-    let gate = Gate::new();
+    let gate = gate();
     for _ in 0..3 {
         pass(&gate, &keys("a"), 0, failure(FailureKind::Unreachable)).await;
     }
@@ -164,9 +173,9 @@ async fn an_outage_keeps_its_first_failure() {
 
 #[tokio::test]
 async fn after_the_first_success_those_who_waited_go_side_by_side() {
-    let gate = Gate::new();
+    let gate = gate();
     let calls = AtomicUsize::new(0);
-    let together = tokio::sync::Barrier::new(CONCURRENT);
+    let together = tokio::sync::Barrier::new(concurrent());
     let slow = || async {
         if calls.fetch_add(1, Ordering::Relaxed) > 0 {
             together.wait().await;
@@ -174,66 +183,22 @@ async fn after_the_first_success_those_who_waited_go_side_by_side() {
         failure(FailureKind::NotFound)
     };
     let credential = keys("a");
-    let all = (0..=CONCURRENT).map(|_| gate.pass(&credential, || at(0), slow));
+    let all = (0..=concurrent()).map(|_| gate.pass(&credential, || at(0), slow));
     let all = futures::future::join_all(all);
     let ended = tokio::time::timeout(Duration::from_secs(10), all).await;
     assert!(ended.is_ok(), "one at a time");
 }
 
-fn proof(secret: &str) -> Proof {
-    let source = Source::Static(Credential::HuaweiToken(secret.into()));
-    let region = Region::new("cn-shanghai").unwrap();
-    Identity::new(source, region).unwrap().proof()
-}
-
-fn account(endpoint: &str) -> Account {
-    Account::Pai {
-        endpoint: endpoint.into(),
-        region: "cn-shanghai".into(),
-        workspace_id: None,
-    }
-}
-
-#[test]
-fn another_account_or_proof_is_another_gate_and_an_equal_one_is_the_same() {
-    let gates = Gates::default();
-    let auth = failure(FailureKind::AuthenticationFailed).unwrap_err();
-    let gate = gates.of(proof("a"), &account("https://wrong"));
-    gate.record(&keys("a"), Some(&auth), at(0));
-    let closed = |proof, endpoint| {
-        let gate = gates.of(proof, &account(endpoint));
-        gate.closed(&keys("a"), at(1)).is_some()
-    };
-    assert!(closed(proof("a"), "https://wrong"));
-    assert!(!closed(proof("a"), "https://right"));
-    assert!(!closed(proof("b"), "https://wrong"));
-}
-
-#[test]
-fn a_gate_that_nobody_asks_for_is_forgotten_after_some_rounds() {
-    let gates = Gates::default();
-    let asked = || gates.of(proof("a"), &account("https://a"));
-    let gate = asked();
-    for _ in 0..5 {
-        gates.tidy(2);
-        assert!(Arc::ptr_eq(&gate, &asked()), "asked for in each round");
-    }
-    (0..2).for_each(|_| gates.tidy(2));
-    assert!(Arc::ptr_eq(&gate, &asked()));
-    (0..3).for_each(|_| gates.tidy(2));
-    assert!(!Arc::ptr_eq(&gate, &asked()));
-}
-
 #[tokio::test]
 async fn what_was_never_sent_says_nothing_about_the_platform() {
-    let gate = Gate::new();
+    let gate = gate();
     pass(&gate, &keys("a"), 0, failure(FailureKind::InvalidSpec)).await;
     assert_eq!(gate.health(), Health::Unknown);
 }
 
 #[tokio::test]
 async fn an_acceptance_after_a_refusal_is_counted_so_that_the_refused_ask_again() {
-    let gate = Gate::new();
+    let gate = gate();
     let auth = failure(FailureKind::AuthenticationFailed);
     pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound)).await;
     assert_eq!(gate.recoveries(), 0);
@@ -245,42 +210,165 @@ async fn an_acceptance_after_a_refusal_is_counted_so_that_the_refused_ask_again(
 }
 
 #[tokio::test]
-async fn while_a_platform_fails_one_caller_tries_and_nobody_waits_for_it() {
-    let gate = Arc::new(Gate::new());
+async fn while_a_platform_fails_one_caller_at_a_time_tries_and_nobody_waits_for_it() {
+    let gate = Arc::new(gate());
     let down = || failure(FailureKind::Unreachable);
+    let unreachable = Some(FailureKind::Unreachable);
     pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound)).await;
     for _ in 0..FAILING_AFTER {
+        assert_eq!(gate.breaker(at(0)), Breaker::Closed);
         assert!(pass(&gate, &keys("a"), 0, down()).await.0);
     }
+    assert_eq!(gate.breaker(at(3)), Breaker::Open);
+    for _ in 0..100 {
+        let refused = pass(&gate, &keys("a"), 3, down()).await;
+        assert_eq!(refused, (false, unreachable));
+    }
+    assert_eq!(gate.breaker(at(5)), Breaker::HalfOpen);
     // A look that hangs is under way; the next callers learn at once what is known.
     let hanging = gate.clone();
     let probe = tokio::spawn(async move {
-        hanging
-            .pass(
-                &keys("a"),
-                || at(0),
-                std::future::pending::<Result<Facts, Failure>>,
-            )
-            .await
+        let never = std::future::pending::<Result<Facts, Failure>>;
+        hanging.pass(&keys("a"), || at(5), never).await
     });
-    while gate.places.available_permits() == CONCURRENT {
+    while gate.places.taken() == 0 {
         tokio::task::yield_now().await;
     }
-    let unreachable = Some(FailureKind::Unreachable);
     for _ in 0..100 {
-        assert_eq!(
-            pass(&gate, &keys("a"), 0, down()).await,
-            (false, unreachable)
-        );
+        let refused = pass(&gate, &keys("a"), 5, down()).await;
+        assert_eq!(refused, (false, unreachable));
     }
     probe.abort();
     assert!(probe.await.is_err());
-    // Its answer ends the outage for everybody.
+    // The next one fails, and the platform is left alone for longer.
+    assert!(pass(&gate, &keys("a"), 5, down()).await.0);
+    assert!(!pass(&gate, &keys("a"), 12, down()).await.0);
+    // A pause is no answer, and so no end.
+    let throttled = failure(FailureKind::Throttled);
+    assert!(pass(&gate, &keys("a"), 15, throttled).await.0);
+    assert_eq!(gate.breaker(at(15)), Breaker::HalfOpen);
+    assert_eq!(gate.recoveries(), 0);
+    // An answer ends the outage for everybody.
+    let missing = failure(FailureKind::NotFound);
+    assert!(pass(&gate, &keys("a"), 45, missing).await.0);
+    assert_eq!((gate.health(), gate.recoveries()), (Health::Answering, 1));
+    assert_eq!(gate.breaker(at(45)), Breaker::Closed);
+    assert!(pass(&gate, &keys("a"), 45, down()).await.0);
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_no_matter_of_the_breaker() {
+    let gate = gate();
+    for n in 0..FAILING_AFTER {
+        let refused = failure(FailureKind::AuthenticationFailed);
+        let key = keys(&n.to_string());
+        assert!(pass(&gate, &key, 0, refused).await.0);
+    }
+    assert_eq!(gate.breaker(at(0)), Breaker::Closed);
+    // Nor does it end an outage as a success does.
+    for _ in 0..FAILING_AFTER {
+        pass(&gate, &keys("a"), 0, failure(FailureKind::ResponseInvalid)).await;
+    }
+    let auth = failure(FailureKind::AuthenticationFailed);
+    assert!(pass(&gate, &keys("a"), 5, auth.clone()).await.0);
+    assert_eq!(gate.health(), Health::Failing(auth.unwrap_err()));
+    assert_eq!(
+        (gate.breaker(at(5)), gate.recoveries()),
+        (Breaker::Closed, 0)
+    );
+}
+
+/// The time since a test began, on the runtime's paused clock.
+fn since(begun: tokio::time::Instant) -> Timestamp {
+    at(0) + begun.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_gets_its_turn_in_order_and_who_would_wait_too_long_comes_back_later() {
+    let limits = Limits {
+        requests_per_second: 2,
+        burst: 2,
+        ..Limits::default()
+    };
+    let gate = Gate::new(&limits, 0);
+    let begun = tokio::time::Instant::now();
+    let missing = || failure(FailureKind::NotFound).map(|_: Facts| ());
+    let key = keys("a");
+    let first = gate.pass(&key, || since(begun), || async { missing() });
+    assert!(first.await.is_some(), "the credential is proven");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let together = tokio::time::Instant::now();
+    let went = Mutex::new(Vec::new());
+    let all = (0..20).map(|n| {
+        let (gate, went) = (&gate, &went);
+        async move {
+            let call = || async {
+                went.lock()
+                    .unwrap()
+                    .push((n, together.elapsed().as_millis()));
+                missing()
+            };
+            gate.pass(&keys("a"), || since(begun), call).await.is_some()
+        }
+    });
+    let passed = futures::future::join_all(all).await;
+    // 5 s at 2 a second, and the burst.
+    let expected: Vec<_> = (0..20).map(|n| n < 12).collect();
+    assert_eq!(passed, expected);
+    let expected = (0..12).map(|n: u128| (n, n.saturating_sub(1) * 500));
+    let went = went.into_inner().unwrap();
+    assert_eq!(went, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_request_of_a_pass_has_its_turn_and_none_is_sent_in_a_pause() {
+    let limits = Limits {
+        requests_per_second: 1,
+        burst: 2,
+        ..Limits::default()
+    };
+    let gate = Gate::new(&limits, 0);
+    let begun = tokio::time::Instant::now();
+    let pages = async {
+        let call = || async {
+            let mut sent = Vec::new();
+            for _ in 0..5 {
+                turn(since(begun)).await?;
+                sent.push(begun.elapsed().as_secs());
+            }
+            Ok((sent, waited().as_secs()))
+        };
+        gate.pass(&keys("a"), || since(begun), call).await.unwrap()
+    };
+    assert_eq!(pages.await.unwrap(), (vec![0, 0, 1, 2, 3], 3));
+    // While one reads pages, the platform asks another for a pause.
+    let list = || async {
+        turn(since(begun)).await?;
+        let throttled = failure(FailureKind::Throttled).unwrap_err();
+        gate.record(&keys("a"), Some(&throttled), None, since(begun));
+        turn(since(begun)).await
+    };
+    let list = gate.pass(&keys("a"), || since(begun), list).await.unwrap();
+    let cut = list.unwrap_err();
+    assert_eq!(
+        (cut.kind, cut.retry_after),
+        (FailureKind::Throttled, Some(DEFAULT_PAUSE))
+    );
+    // Outside of a pass nothing is counted.
+    assert!(turn(since(begun)).await.is_ok() && waited().is_zero());
+}
+
+#[tokio::test]
+async fn new_limits_hold_for_the_next_call_and_forget_nothing() {
+    let gate = gate();
+    for _ in 0..FAILING_AFTER {
+        pass(&gate, &keys("a"), 0, failure(FailureKind::ProviderError)).await;
+    }
+    gate.limit(&Limits::LOOSEST);
+    assert_eq!(gate.breaker(at(0)), Breaker::Open);
     assert!(
-        pass(&gate, &keys("a"), 0, failure(FailureKind::NotFound))
+        !pass(&gate, &keys("a"), 3, failure(FailureKind::NotFound))
             .await
             .0
     );
-    assert_eq!((gate.health(), gate.recoveries()), (Health::Answering, 1));
-    assert!(pass(&gate, &keys("a"), 0, down()).await.0);
 }

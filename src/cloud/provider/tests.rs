@@ -207,3 +207,45 @@ fn without_provider_ref_the_namespaces_default_comes_before_the_clusters() {
     assert!(may_use(&named, "a", &all[0].id()) && !may_use(&named, "b", &all[0].id()));
     assert!(may_use(&spec, "b", &all[1].id()));
 }
+
+#[test]
+fn a_tenants_limits_are_within_what_the_operator_grants_and_a_cluster_providers_are_its_own() {
+    let with = |provider: Provider, limits: serde_json::Value| {
+        let limits = serde_json::from_value(limits).unwrap();
+        match provider {
+            Provider::Namespaced(mut p) => {
+                Arc::make_mut(&mut p).spec.limits = limits;
+                Provider::Namespaced(p)
+            }
+            Provider::Cluster(mut p) => {
+                Arc::make_mut(&mut p).spec.limits = limits;
+                Provider::Cluster(p)
+            }
+        }
+    };
+    let minute = std::time::Duration::from_secs(60);
+    let limits = |requests_per_second, burst, max_concurrent, minutes| Limits {
+        requests_per_second,
+        burst,
+        max_concurrent,
+        min_interval: minute * minutes,
+    };
+    let granted = limits(6, 3, 8, 5);
+    let greedy =
+        json!({"requestsPerSecond": 50, "burst": 50, "maxConcurrent": 20, "minInterval": "1m"});
+    let modest =
+        json!({"requestsPerSecond": 1, "burst": 1, "maxConcurrent": 1, "minInterval": "1h"});
+    for (spec, tenant, cluster_wide) in [
+        (json!(null), limits(5, 3, 4, 5), limits(5, 10, 4, 1)),
+        (greedy, granted, limits(50, 50, 20, 1)),
+        (modest, limits(1, 1, 1, 60), limits(1, 1, 1, 60)),
+    ] {
+        let of = |provider| with(provider, spec.clone()).limits(&granted);
+        assert_eq!(of(namespaced("a", "default")), tenant, "{spec}");
+        assert_eq!(
+            of(cluster("default", &json!({"selector": {}}))),
+            cluster_wide,
+            "{spec}"
+        );
+    }
+}

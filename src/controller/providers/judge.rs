@@ -47,9 +47,11 @@ pub(super) async fn judge(context: &Context, provider: &Provider) -> Option<Judg
         } else {
             Reason::InvalidSpec
         };
+        context.gates.leave(&provider.id());
         return Some(Judged::not_ready(reason, message));
     }
     if provider.suspended() {
+        context.gates.leave(&provider.id());
         let message = "spec.suspend is set: the platform is not asked until it is removed";
         return Some(Judged::not_ready(Reason::Suspended, message.into()));
     }
@@ -68,7 +70,10 @@ pub(super) async fn judge(context: &Context, provider: &Provider) -> Option<Judg
         Ok(account) => account,
         Err(message) => return Some(Judged::not_ready(Reason::InvalidSpec, message)),
     };
-    let gate = context.gates.of(identity.proof(), &account);
+    let limits = provider.limits(&context.config.for_tenants);
+    let gates = &context.gates;
+    gates.limit(identity.proof(), &account, provider.id(), limits);
+    let gate = gates.of(identity.proof(), &account);
     let (truth, reason, message) = match gate.health() {
         Health::Failing(failure) => (Truth::False, sign_ins::reason(&failure), failure.message),
         Health::Unknown | Health::Answering => {

@@ -49,3 +49,9 @@ fn providers_that_were_created_together_are_not_read_together() {
     let early = spread.iter().filter(|s| **s < 1.0).count();
     assert!((20..80).contains(&early), "{early}");
 }
+
+#[test]
+fn an_outage_is_one_state_until_the_platform_answers() {
+    let states = [Breaker::Closed, Breaker::Open, Breaker::HalfOpen].map(shown);
+    assert_eq!(states, ["Closed", "Open", "Open"]);
+}
