@@ -243,7 +243,8 @@ impl Provider {
         }
     }
 
-    /// What a reference's question to this provider is; `project` as for [`Provider::account`].
+    /// What a reference's question to this provider is; `project` as for [`Provider::account`],
+    /// `for_tenants` as for [`Provider::limits`].
     pub fn provide(
         &self,
         spec: &ImageRefSpec,
@@ -251,6 +252,7 @@ impl Provider {
         labels: &BTreeMap<String, String>,
         project: Option<&str>,
         allowed: &AllowedEndpoints,
+        for_tenants: &Limits,
     ) -> Provided {
         let provider = self.id();
         let unavailable = |kind, message: String| Provided::Unavailable {
@@ -283,6 +285,7 @@ impl Provider {
                 },
                 accept: self.accept().cloned(),
                 suspended: self.suspended(),
+                min_interval: self.limits(for_tenants).min_interval,
             },
             Err(message) => unavailable(FailureKind::InvalidSpec, message),
         }

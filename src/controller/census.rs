@@ -52,14 +52,13 @@ impl Census {
         }
     }
 
-    /// The images that are asked about through the provider and API of `target`, at least as often as
-    /// `object` asks.
-    pub(crate) fn distinct(&self, context: &Context, object: &ImageRef, target: &Target) -> usize {
+    /// The images that are asked about through the provider and API of `target`, at least once in
+    /// `interval`.
+    pub(crate) fn distinct(&self, context: &Context, interval: Duration, target: &Target) -> usize {
         let key = (target.provider.clone(), target.query.api());
-        let own = object.spec.interval();
         let counted = self.counted(context);
         let asked = counted.asked.get(&key).map_or(0, |intervals| {
-            intervals.partition_point(|interval| *interval <= own)
+            intervals.partition_point(|each| *each <= interval)
         });
         asked.max(1)
     }

@@ -12,7 +12,7 @@ use crate::cloud::gate::Gate;
 use crate::cloud::identity::Identity;
 use crate::cloud::snapshot::{Calls, Listing, Question, Scope};
 use crate::facts::{Facts, Failure, FailureKind};
-use crate::plan::{self, Look, ProviderId, Target};
+use crate::plan::{self, Look, Provided, ProviderId, Target};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -115,9 +115,11 @@ impl Calls for Asked {
 pub(crate) async fn look(
     context: &Arc<Context>,
     object: &ImageRef,
+    provided: &Provided,
     target: &Target,
     signed_in: &SignedIn,
 ) -> Option<Look> {
+    let interval = provided.interval(&object.spec);
     let status = object.status.clone().unwrap_or_default();
     // A name stays bound to its image only while it is the same question.
     let same = status.resolved_for.as_ref() == Some(&target.resolved_for(&object.spec.source));
@@ -131,14 +133,13 @@ pub(crate) async fn look(
         identity: signed_in.identity.clone(),
         credential: signed_in.credential.clone(),
     };
-    let subject = super::act::subject(object);
     let question = Question {
         proof,
         target,
         bound,
-        max_age: plan::max_age(&subject.object(object), &status),
+        max_age: plan::max_age(interval, &status),
         not_before: context.memories.not_before(object),
-        distinct: context.census.distinct(context, object, target),
+        distinct: context.census.distinct(context, interval, target),
     };
     let looked = context.snapshots.look(&question, &asked);
     let result = match tokio::time::timeout(timeout, looked).await {
@@ -170,7 +171,7 @@ pub(crate) async fn look(
     tracing::debug!(kind = failure.kind.as_str(), request_id = failure.request_id, %failure, "the look failed");
     Some(Look::Failed(match bound {
         Some(image) if failure.kind == FailureKind::NotFound => {
-            suspect(context, target, image, object.spec.interval(), failure)
+            suspect(context, target, image, interval, failure)
         }
         _ => failure,
     }))

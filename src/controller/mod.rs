@@ -345,10 +345,14 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
                 match context.memories.take_unwritten(&object, &question, now) {
                     // The last write failed; what the platform said still holds.
                     Some(look) => look,
-                    None => match look::look(&context, &object, target, signed_in).await {
-                        Some(look) => look,
-                        None => return Ok(Action::requeue(look::busy(&object))),
-                    },
+                    None => {
+                        match look::look(&context, &object, &observed.provided, target, signed_in)
+                            .await
+                        {
+                            Some(look) => look,
+                            None => return Ok(Action::requeue(look::busy(&object))),
+                        }
+                    }
                 }
             }
             (Provided::Target { .. }, None) => Look::NotDue,

@@ -137,11 +137,22 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Option<
         Arc::new(BTreeMap::new())
     };
     let allowed = &context.config.allowed;
+    let provide = |project| {
+        let for_tenants = &context.config.for_tenants;
+        chosen.provide(
+            &object.spec,
+            &namespace,
+            &labels,
+            project,
+            allowed,
+            for_tenants,
+        )
+    };
     let may_ask = !chosen.suspended() && chosen.serves(&namespace, &labels);
     if !may_ask || chosen.check(allowed).is_err() {
         // Nothing is sent for it, not even a proof.
         let project = chosen.known_project();
-        let provided = chosen.provide(&object.spec, &namespace, &labels, project, allowed);
+        let provided = provide(project);
         return Some(Observed::unavailable(provided));
     }
     // What issues credentials may be slow, and goes on without us: no worker waits for it long.
@@ -161,7 +172,7 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Option<
         }
         Err(_) => chosen.known_project(),
     };
-    let provided = chosen.provide(&object.spec, &namespace, &labels, project, allowed);
+    let provided = provide(project);
     let Provided::Target { target, .. } = &provided else {
         return Some(Observed::unavailable(provided));
     };

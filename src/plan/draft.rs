@@ -50,12 +50,16 @@ impl Draft<'_> {
         if edited {
             condition::remove(&mut self.status.conditions, ConditionType::Drifted);
             // A shorter interval takes effect now; a longer one after the look already planned.
-            let next = schedule::regular(&self.object, self.now);
+            let next = schedule::regular(&self.object, self.interval(), self.now);
             self.memory.next_look = match (self.memory.next_look, next) {
                 (Some(planned), Some(next)) => Some(planned.min(next)),
                 (planned, _) => planned,
             };
         }
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        self.provided.interval(self.object.spec)
     }
 
     /// The provider does not serve this namespace (any more).
@@ -170,7 +174,7 @@ impl Draft<'_> {
     pub(super) fn is_too_old(&self) -> bool {
         let spec = self.object.spec;
         condition::find(&self.status.conditions, ConditionType::Stale).is_some_and(|stale| {
-            !spec.interval().is_zero() && self.since(stale) > spec.max_staleness()
+            !self.interval().is_zero() && self.since(stale) > spec.max_staleness()
         })
     }
 
@@ -305,7 +309,7 @@ impl Draft<'_> {
         let conditions = &self.status.conditions;
         let expires = condition::find(conditions, ConditionType::Stale)
             .filter(|_| condition::is_true(conditions, ConditionType::Ready))
-            .filter(|_| !self.object.spec.interval().is_zero())
+            .filter(|_| !self.interval().is_zero())
             .and_then(|stale| {
                 let past = self.object.spec.max_staleness() + Duration::from_secs(1);
                 stale.last_transition_time.0.checked_add(past).ok()

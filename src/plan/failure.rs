@@ -42,7 +42,12 @@ pub(super) fn failed(draft: &mut Draft<'_>, failure: &Failure) {
         _ if has_verdict(draft) => stale(draft, failure),
         _ => {
             progress(draft, failure);
-            let next = schedule::backoff(&draft.object, draft.memory.failures, draft.now);
+            let next = schedule::backoff(
+                &draft.object,
+                draft.interval(),
+                draft.memory.failures,
+                draft.now,
+            );
             draft.memory.next_look = Some(next);
         }
     }
@@ -58,7 +63,7 @@ fn refuse(draft: &mut Draft<'_>, reason: Reason, message: &str) {
         draft.status.resolved_for = Some(schedule::resolved_for(&draft.object, target));
     }
     settle(draft, &Verdict::refused(reason, message));
-    draft.memory.next_look = schedule::next(&draft.object, draft.now, draft.now);
+    draft.memory.next_look = schedule::next(&draft.object, draft.interval(), draft.now, draft.now);
 }
 
 fn missing(draft: &mut Draft<'_>, failure: &Failure) {
@@ -137,12 +142,13 @@ fn stale(draft: &mut Draft<'_>, failure: &Failure) {
         failure.kind,
         FailureKind::AuthenticationFailed | FailureKind::PermissionDenied | FailureKind::BadRequest
     );
-    let once = draft.object.spec.interval().is_zero() && schedule::is_final(&draft.status);
+    let once = draft.interval().is_zero() && schedule::is_final(&draft.status);
     draft.memory.next_look = if permanent || once {
-        schedule::next(&draft.object, draft.now, draft.now)
+        schedule::next(&draft.object, draft.interval(), draft.now, draft.now)
     } else {
         Some(schedule::backoff(
             &draft.object,
+            draft.interval(),
             draft.memory.failures,
             draft.now,
         ))
@@ -237,7 +243,12 @@ fn throttled(draft: &mut Draft<'_>, failure: &Failure) {
         schedule::after(&draft.object, pause, "throttled", draft.now)
     } else {
         draft.memory.failures = draft.memory.failures.saturating_add(1);
-        schedule::backoff(&draft.object, draft.memory.failures, draft.now)
+        schedule::backoff(
+            &draft.object,
+            draft.interval(),
+            draft.memory.failures,
+            draft.now,
+        )
     };
     draft.memory.paused_until = Some(until);
     draft.memory.next_look = Some(until);
@@ -248,7 +259,7 @@ fn throttled(draft: &mut Draft<'_>, failure: &Failure) {
         .now
         .duration_since(since.min(draft.now))
         .unsigned_abs();
-    let interval = draft.object.spec.interval();
+    let interval = draft.interval();
     if !interval.is_zero() && waited >= interval {
         mark_stale(draft, Reason::RateLimited, &failure.message);
     }

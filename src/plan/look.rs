@@ -192,7 +192,7 @@ fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp) {
     settle(draft, &verdict);
     draft.memory.next_look = match verdict.progress {
         Progress::Working(_) => {
-            let interval = draft.object.spec.interval();
+            let interval = draft.interval();
             let delay = if interval.is_zero() {
                 schedule::WHILE_CREATING
             } else {
@@ -200,7 +200,9 @@ fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp) {
             };
             Some(schedule::after(&draft.object, delay, "creating", draft.now))
         }
-        Progress::Done | Progress::Stalled => schedule::next(&draft.object, as_of, draft.now),
+        Progress::Done | Progress::Stalled => {
+            schedule::next(&draft.object, draft.interval(), as_of, draft.now)
+        }
     };
 }
 

@@ -72,6 +72,8 @@ pub enum Provided {
         accept: Option<Accept>,
         /// The provider is suspended.
         suspended: bool,
+        /// The shortest interval at which its platform may be asked about one reference.
+        min_interval: Duration,
     },
     /// No provider that can be asked.
     Unavailable {
@@ -83,6 +85,16 @@ pub enum Provided {
 }
 
 impl Provided {
+    /// How often a reference is looked at: as it asks, and no more often than its provider allows.
+    /// `0s` stays `0s`.
+    pub fn interval(&self, spec: &ImageRefSpec) -> Duration {
+        let asked = spec.interval();
+        match self {
+            Self::Target { min_interval, .. } if !asked.is_zero() => asked.max(*min_interval),
+            _ => asked,
+        }
+    }
+
     /// The provider meant, if that is known.
     pub fn provider(&self) -> Option<&ProviderId> {
         match self {

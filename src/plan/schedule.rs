@@ -76,11 +76,10 @@ pub fn due(
     if let Some(at) = memory.next_look {
         return if now >= at { Due::Now } else { Due::At(at) };
     }
-    if object.spec.interval().is_zero() && is_final(status) {
-        return Due::Never;
-    }
     if is_final(status) {
-        return regular(object, now).map_or(Due::Never, Due::At);
+        // Never for `0s`.
+        let interval = provided.interval(object.spec);
+        return regular(object, interval, now).map_or(Due::Never, Due::At);
     }
     Due::Now
 }
@@ -126,8 +125,12 @@ pub(super) fn is_final(status: &ImageRefStatus) -> bool {
 ///
 /// References that share a list fall due together a little before it is too old for them: the first
 /// has it read anew, and the others find it.
-pub(super) fn next(object: &Object<'_>, as_of: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    let interval = object.spec.interval();
+pub(super) fn next(
+    object: &Object<'_>,
+    interval: Duration,
+    as_of: Timestamp,
+    now: Timestamp,
+) -> Option<Timestamp> {
     if interval.is_zero() {
         return None;
     }
@@ -141,8 +144,7 @@ pub(super) fn next(object: &Object<'_>, as_of: Timestamp, now: Timestamp) -> Opt
 
 /// How old an answer may be for a look that is due now: less than [`next`] leaves between two looks, or
 /// a reference would be answered again by what it has.
-pub fn max_age(object: &Object<'_>, status: &ImageRefStatus) -> Duration {
-    let interval = object.spec.interval();
+pub fn max_age(interval: Duration, status: &ImageRefStatus) -> Duration {
     let usual = if interval.is_zero() {
         WHILE_CREATING
     } else {
@@ -167,8 +169,11 @@ pub fn max_age(object: &Object<'_>, status: &ImageRefStatus) -> Duration {
 
 /// The object's own slot: its phase within the interval, ±10 %, whenever the process began. `None`
 /// for `0s`.
-pub(super) fn regular(object: &Object<'_>, now: Timestamp) -> Option<Timestamp> {
-    let interval = object.spec.interval();
+pub(super) fn regular(
+    object: &Object<'_>,
+    interval: Duration,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let width = i128::try_from(interval.as_millis())
         .ok()
         .filter(|width| *width > 0)?;
@@ -189,8 +194,12 @@ pub(super) fn regular(object: &Object<'_>, now: Timestamp) -> Option<Timestamp> 
 }
 
 /// The next look after `failures` passing failures in a row.
-pub(super) fn backoff(object: &Object<'_>, failures: u32, now: Timestamp) -> Timestamp {
-    let interval = object.spec.interval();
+pub(super) fn backoff(
+    object: &Object<'_>,
+    interval: Duration,
+    failures: u32,
+    now: Timestamp,
+) -> Timestamp {
     let ceiling = if interval.is_zero() {
         BACKOFF_CEILING
     } else {

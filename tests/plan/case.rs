@@ -61,6 +61,7 @@ pub(crate) fn provided(region: &str) -> Provided {
         },
         accept: None,
         suspended: false,
+        min_interval: Duration::from_secs(60),
     }
 }
 

@@ -4,7 +4,8 @@ use super::case::*;
 use imageref::api::condition::Truth;
 use imageref::api::{ConditionType, Reason};
 use imageref::facts::{Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{Due, Look, Memory, Object, Provided, due};
+use imageref::plan::{Due, Look, Memory, Object, Provided, due, max_age};
+use k8s_openapi::jiff::SignedDuration;
 use std::time::Duration;
 
 #[test]
@@ -215,4 +216,58 @@ fn a_requested_look_is_in_progress_as_long_as_the_pause_lasts() {
     case.requested_at = None;
     case.step(Look::NotDue);
     assert!(!case.is(ConditionType::Reconciling));
+}
+
+#[test]
+fn a_providers_shortest_interval_holds_and_once_stays_once() {
+    let mut case = Case::new();
+    if let Provided::Target { min_interval, .. } = &mut case.provided {
+        *min_interval = HOUR;
+    }
+    for (asked, hours) in [("0s", 0), ("1m", 1), ("1h", 1), ("2h", 2)] {
+        case.spec.interval = asked.into();
+        assert_eq!(case.provided.interval(&case.spec), HOUR * hours);
+    }
+    case.spec.interval = "1m".into();
+    case.step(found(facts()));
+    assert!(case.wait() > HOUR * 4 / 5, "{:?}", case.wait());
+}
+
+#[test]
+fn no_answer_gets_older_than_the_interval_and_none_answers_twice() {
+    for age in [0, 10, 48] {
+        let mut case = Case::new();
+        let age = Duration::from_secs(age * 60);
+        assert!(
+            age <= max_age(HOUR, &case.status),
+            "such an answer is not taken"
+        );
+        let as_of = case.now - SignedDuration::try_from(age).unwrap();
+        case.step(Look::Found {
+            facts: facts().into(),
+            as_of,
+        });
+        let old = age + case.wait();
+        assert!(old <= HOUR * 95 / 100, "{age:?}: {old:?}");
+        assert!(
+            old > max_age(HOUR, &case.status),
+            "{age:?}: the next look needs another"
+        );
+    }
+}
+
+#[test]
+fn a_second_look_at_a_missing_image_and_one_at_a_growing_image_are_their_own() {
+    let resolved = Case::resolved();
+    assert_eq!(max_age(HOUR, &resolved.status), HOUR * 4 / 5);
+    let mut missing = Case::resolved();
+    missing.step(fail(FailureKind::NotFound));
+    assert!(max_age(HOUR, &missing.status) < imageref::plan::CONFIRM_AFTER);
+    let mut growing = Case::new();
+    growing.step(found(Facts {
+        status: ImageStatus::Creating,
+        ..facts()
+    }));
+    assert!(max_age(HOUR, &growing.status) < growing.wait());
+    assert!(max_age(Duration::ZERO, &resolved.status) <= Duration::from_secs(30));
 }

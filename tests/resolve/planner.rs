@@ -77,6 +77,7 @@ async fn the_status_is_what_the_planner_makes_of_the_same_answer() {
             target,
             accept: None,
             suspended: false,
+            min_interval: std::time::Duration::ZERO,
         };
         let previous = ImageRefStatus {
             observed_generation: Some(-1),

@@ -180,7 +180,15 @@ impl Asker {
             return not_ready(message, Some(fix));
         };
         let provide = |project: Option<&str>| {
-            chosen.provide(&object.spec, &namespace, &labels, project, &self.allowed)
+            let labels = &labels;
+            chosen.provide(
+                &object.spec,
+                &namespace,
+                labels,
+                project,
+                &self.allowed,
+                &Limits::LOOSEST,
+            )
         };
         let may_ask = !chosen.suspended() && chosen.serves(&namespace, &labels);
         let (cloud, region) = match chosen.cloud() {

@@ -106,16 +106,6 @@ impl Limits {
             min_interval: self.min_interval.min(other.min_interval),
         }
     }
-
-    /// The interval of a reference that asks for this one. None stays none: `0s` means once, not
-    /// often.
-    pub fn interval(&self, asked: Duration) -> Duration {
-        if asked.is_zero() {
-            asked
-        } else {
-            asked.max(self.min_interval)
-        }
-    }
 }
 
 #[cfg(test)]
@@ -163,13 +153,5 @@ mod tests {
         assert_eq!(a.strictest(&b), limits(1, 2, 3, 40));
         assert_eq!(a.strictest(&b), b.strictest(&a));
         assert_eq!(a.strictest(&Limits::LOOSEST), a);
-    }
-
-    #[test]
-    fn an_interval_is_the_longer_of_both_and_once_stays_once() {
-        let hour = limits(1, 1, 1, 60);
-        for (asked, minutes) in [(0, 0), (1, 60), (60, 60), (61, 61)] {
-            assert_eq!(hour.interval(MINUTE * asked), MINUTE * minutes);
-        }
     }
 }

@@ -101,6 +101,7 @@ fn references() -> Vec<Held> {
                 target: by_id(&id),
                 accept: None,
                 suspended: false,
+                min_interval: MINUTE,
             },
             status: ImageRefStatus {
                 observed_generation: Some(-1),
@@ -131,7 +132,7 @@ async fn reconcile(held: &mut Held, asked: &Asked) -> Option<Duration> {
                 proof: proof("a"),
                 target,
                 bound: held.status.image_id.as_deref(),
-                max_age: plan::max_age(&object, &held.status),
+                max_age: plan::max_age(HOUR, &held.status),
                 not_before: held.memory.missed_since,
                 distinct: IMAGES,
             };
