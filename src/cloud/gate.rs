@@ -30,6 +30,7 @@ use meter::Meter;
 use places::Places;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How long a caller waits for a place among the calls under way, and then for its turn in the
 /// budget. Whoever would wait longer comes back later, so that it holds no worker.
@@ -40,6 +41,9 @@ pub const REFUSED_FOR: Duration = Duration::from_secs(600);
 
 /// How long to pause when a throttling platform does not say.
 pub const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
+
+/// Callers that wait at once for what a gate brings, for a call of their own or one that they share.
+pub const SEATS: usize = 16;
 
 /// How a provider's platform has been answering.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -89,6 +93,7 @@ impl State {
 /// The gate of one account.
 pub struct Gate {
     places: Places,
+    seats: Semaphore,
     /// Held by the one who tries a credential that was never accepted.
     first: tokio::sync::Mutex<()>,
     state: Arc<Mutex<State>>,
@@ -99,6 +104,7 @@ impl Gate {
     fn new(limits: &Limits, seed: u64) -> Self {
         Self {
             places: Places::new(limits.max_concurrent),
+            seats: Semaphore::new(SEATS),
             first: tokio::sync::Mutex::new(()),
             state: Arc::new(Mutex::new(State {
                 paused: None,
@@ -124,6 +130,12 @@ impl Gate {
         self.state()
             .bucket
             .set(limits.requests_per_second, limits.burst);
+    }
+
+    /// A seat for somebody who waits for an answer, asked for by whomever. `None`: all are taken, and
+    /// more waiting would hold up those who ask other platforms.
+    pub fn seat(&self) -> Option<SemaphorePermit<'_>> {
+        self.seats.try_acquire().ok()
     }
 
     /// How the platform has been answering.

@@ -24,6 +24,10 @@ use std::time::Duration;
 /// The longest that one call may take, all its pages included.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 
+/// First and longest wait of a reference whose provider is busy.
+const SHORTEST_BUSY: Duration = Duration::from_millis(250);
+const LONGEST_BUSY: Duration = Duration::from_secs(15);
+
 /// How a platform is asked with one proof.
 struct Asked {
     context: Arc<Context>,
@@ -141,6 +145,7 @@ pub(crate) async fn look(
         not_before: context.memories.not_before(object),
         distinct: context.census.distinct(context, interval, target),
     };
+    let _seat = asked.gate.seat()?;
     let looked = context.snapshots.look(&question, &asked);
     let result = match tokio::time::timeout(timeout, looked).await {
         Ok(looked) => looked?,
@@ -214,8 +219,11 @@ fn suspect(
     failure
 }
 
-/// When to come back to a provider that is busy: 1 to 3 seconds, spread by the object.
-pub(crate) fn busy(object: &ImageRef) -> Duration {
+/// When to come back to a provider that is busy, the `turned_away`th time: after a quarter of a second
+/// and up to twice that, then later and later, up to half a minute. Spread by the object.
+pub(crate) fn busy(object: &ImageRef, turned_away: u32) -> Duration {
     let digest = Sha256::digest(object.uid().unwrap_or_default());
-    Duration::from_millis(1000 + u64::from(u16::from_be_bytes([digest[0], digest[1]])) % 2000)
+    let spread = f64::from(digest[0]) / 255.0;
+    let wait = SHORTEST_BUSY.saturating_mul(1 << turned_away.min(8));
+    wait.min(LONGEST_BUSY).mul_f64(1.0 + spread)
 }

@@ -27,6 +27,8 @@ struct Entry {
     /// The provider as last seen.
     provider: Option<Version>,
     write_failures: u32,
+    /// How often its provider was too busy, in a row.
+    turned_away: u32,
     /// Since when somebody waits for an answer of that time or later: an edit, or a request.
     asked_since: Option<Timestamp>,
     /// What a look brought that could not be written, with its question and time.
@@ -90,6 +92,15 @@ impl Memories {
         entry.asked_since.or(entry.memory.missed_since)
     }
 
+    /// Notes that a provider was too busy; says when to come back.
+    pub(crate) fn turned_away(&self, object: &ImageRef) -> Duration {
+        let mut entries = self.entries();
+        let entry = entries.entry(ObjectRef::from_obj(object)).or_default();
+        let wait = super::look::busy(object, entry.turned_away);
+        entry.turned_away = entry.turned_away.saturating_add(1);
+        wait
+    }
+
     /// Notes that a look was answered.
     pub(crate) fn answered(&self, object: &ImageRef) {
         if let Some(entry) = self.entries().get_mut(&ObjectRef::from_obj(object)) {
@@ -109,6 +120,7 @@ impl Memories {
     pub(crate) fn remember(&self, object: &ImageRef, memory: plan::Memory) {
         if let Some(entry) = self.entries().get_mut(&ObjectRef::from_obj(object)) {
             entry.memory = memory;
+            entry.turned_away = 0;
             entry.write_failures = 0;
             entry.unwritten = None;
         }

@@ -311,7 +311,7 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
     }
     let object = observe::with_stored_status(&context, object).await?;
     let Some(observed) = observe::provider_of(&context, &object).await else {
-        return Ok(Action::requeue(look::busy(&object)));
+        return Ok(Action::requeue(context.memories.turned_away(&object)));
     };
     let now = Timestamp::now();
     let memory = context.memories.enter(&object, &observed.version, now);
@@ -350,7 +350,9 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
                             .await
                         {
                             Some(look) => look,
-                            None => return Ok(Action::requeue(look::busy(&object))),
+                            None => {
+                                return Ok(Action::requeue(context.memories.turned_away(&object)));
+                            }
                         }
                     }
                 }

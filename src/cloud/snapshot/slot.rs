@@ -13,10 +13,9 @@ use std::time::Duration;
 
 /// Bound on one call, whatever bounds it has itself.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
-/// How long a failure stands for the next one that would ask; it doubles …
+/// How long a failure stands for the next one that would ask. How soon a failing platform is called is
+/// for whoever makes the calls to say.
 const HOLD: Duration = Duration::from_secs(5);
-/// … up to this.
-const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// What a call brings; `None` if it was not made, since too many wait already.
 pub(super) type Call<T> = BoxFuture<'static, Option<Result<T, Failure>>>;
@@ -190,8 +189,7 @@ async fn run<T: Send + Sync + 'static>(
 
 impl Failed {
     fn new(failure: Failure, before: u32, now: Duration) -> Self {
-        let doubled = HOLD.saturating_mul(1 << before.min(8)).min(LONGEST_HOLD);
-        let hold = failure.retry_after.unwrap_or(doubled);
+        let hold = failure.retry_after.unwrap_or(HOLD);
         Self {
             failure,
             at: now,
@@ -215,16 +213,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_stands_for_a_while_that_doubles_or_as_long_as_the_platform_asked() {
+    fn a_failure_stands_for_a_while_or_as_long_as_the_platform_asked() {
         let failure = Failure::new(FailureKind::ProviderError, "down");
-        let held: Vec<_> = [0, 1, 2, 3, 4, 9, u32::MAX]
-            .map(|before| {
-                Failed::new(failure.clone(), before, Duration::ZERO)
-                    .until
-                    .as_secs()
-            })
-            .into();
-        assert_eq!(held, [5, 10, 20, 40, 60, 60, 60]);
+        let first = Failed::new(failure.clone(), 0, Duration::ZERO);
+        assert_eq!((first.until.as_secs(), first.in_a_row), (5, 1));
         let paused = Failure {
             retry_after: Some(Duration::from_secs(300)),
             ..failure
