@@ -60,7 +60,8 @@ bench: tools ## Measure the operator beside a bare client; REFS=100,1000 SCENARI
 	  $(CARGO) build --release --bin imageref; \
 	  $(CARGO) build --release -p bench; \
 	  wait $$control_plane; trap - EXIT
-	@target/release/bench $(if $(REFS),--refs $(REFS)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) \
+	@# 100,000 ImageRefs with their copies and revisions are more than etcd's 2 GiB.
+	@ETCD_QUOTA_BACKEND_BYTES=8589934592 target/release/bench $(if $(REFS),--refs $(REFS)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) \
 	  $(if $(SECRETS),--secrets $(SECRETS))
 
 .PHONY: crds

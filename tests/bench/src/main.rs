@@ -6,6 +6,7 @@
 
 mod bare;
 mod fleet;
+mod meter;
 mod plot;
 mod proc;
 mod progress;

@@ -154,7 +154,9 @@ fn chart(title: &str, series: &[Series]) -> String {
          <text class=\"title\" x=\"{LEFT}\" y=\"24\">{title}</text>\n"
     );
     axes(&mut svg, &paper);
-    for ((series, colour), row) in series.iter().zip(COLOURS).zip(0_u8..) {
+    let drawn = series.iter().zip(COLOURS);
+    let drawn = drawn.filter(|(series, _)| !series.points.is_empty());
+    for ((series, colour), row) in drawn.zip(0_u8..) {
         line(&mut svg, &paper, series, colour);
         let (x, y) = (WIDTH - RIGHT + 20.0, TOP + 10.0 + 20.0 * f64::from(row));
         let dashes = if series.guide {
@@ -232,9 +234,6 @@ fn line(svg: &mut String, paper: &Paper, series: &Series, colour: &str) {
         .iter()
         .map(|(x, y)| format!("{x:.1} {y:.1}"))
         .collect();
-    if path.is_empty() {
-        return;
-    }
     let dashes = if series.guide {
         " stroke-dasharray=\"4 4\""
     } else {

@@ -6,16 +6,14 @@
 
 use crate::bare::{Control, prepare};
 use crate::fleet::{Fleet, create};
-use crate::proc;
+use crate::meter::{Finding, Meter};
 use crate::progress::Progress;
-use crate::report::Row;
 use crate::sight::{Sight, View};
 use crate::site::{Operator, Site};
-use crate::traffic::{Traffic, status_writes};
+use crate::traffic::Traffic;
 use anyhow::{Result, ensure};
 use kube::api::{ListParams, Request};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -67,9 +65,6 @@ impl Scenario {
         }
     }
 }
-
-/// A row, and every request that the API server counted for it.
-pub(crate) type Finding = (Row, BTreeMap<String, u64>);
 
 /// The references that later scenarios go on with, and their operator.
 struct Resident {
@@ -172,7 +167,7 @@ impl<'a> Trial<'a> {
         let last = first_answers(self.progress, &mut sight, &mut operator, fleet).await?;
         let seconds = (last - operator.started).as_secs_f64();
         sight.during(self.progress, SETTLING).await?;
-        let finding = meter.stop(&self.site, scenario, self.refs, seconds, &operator);
+        let finding = meter.stop(&self.site, scenario.name(), self.refs, seconds, &operator);
         let finding = finding.await?;
         operator.stop().await?;
         Ok(finding)
@@ -208,7 +203,13 @@ impl<'a> Trial<'a> {
         let ready = watching(&self.site, &meter, &mut operator, &fleet).await?;
         let seconds = (ready - operator.started).as_secs_f64();
         sight.during(self.progress, AFTER_RESTART).await?;
-        let finding = meter.stop(&self.site, Scenario::Restart, self.refs, seconds, &operator);
+        let finding = meter.stop(
+            &self.site,
+            Scenario::Restart.name(),
+            self.refs,
+            seconds,
+            &operator,
+        );
         let finding = finding.await?;
         self.resident = Some(Resident { sight, operator });
         Ok(finding)
@@ -216,7 +217,6 @@ impl<'a> Trial<'a> {
 
     async fn steady_refresh(&mut self) -> Result<Finding> {
         let mut resident = self.each_minute().await?;
-        proc::reset_peak(resident.operator.pid)?;
         let meter = Meter::start(&self.site, Some(&resident.operator)).await?;
         let window = INTERVAL.1;
         self.begin(Scenario::SteadyRefresh, u32::try_from(window.as_secs())?);
@@ -225,7 +225,7 @@ impl<'a> Trial<'a> {
         let operator = &resident.operator;
         let finding = meter.stop(
             &self.site,
-            Scenario::SteadyRefresh,
+            Scenario::SteadyRefresh.name(),
             self.refs,
             seconds,
             operator,
@@ -237,13 +237,12 @@ impl<'a> Trial<'a> {
 
     async fn outage(&mut self) -> Result<Finding> {
         let mut resident = self.each_minute().await?;
-        proc::reset_peak(resident.operator.pid)?;
         let meter = Meter::start(&self.site, Some(&resident.operator)).await?;
         let window = INTERVAL.1 * OUTAGE;
         self.begin(Scenario::Outage, u32::try_from(window.as_secs())?);
         self.site.cloud_fails();
         resident.sight.during(self.progress, window).await?;
-        let calls = self.site.cloud.calls().total() - meter.calls;
+        let calls = meter.calls(&self.site);
         let stale = resident.sight.count(|view| view.stale);
         let ready = resident.sight.count(|view| view.ready == Some(true));
         self.progress.line(&format!(
@@ -265,7 +264,13 @@ impl<'a> Trial<'a> {
             .await?;
         let seconds = (last - ended).as_secs_f64();
         sight.during(self.progress, SETTLING).await?;
-        let finding = meter.stop(&self.site, Scenario::Outage, self.refs, seconds, operator);
+        let finding = meter.stop(
+            &self.site,
+            Scenario::Outage.name(),
+            self.refs,
+            seconds,
+            operator,
+        );
         let (mut row, requests) = finding.await?;
         row.cloud_calls = Some(calls);
         self.resident = Some(resident);
@@ -357,7 +362,7 @@ async fn watching(
     operator: &mut Operator,
     fleet: &Fleet,
 ) -> Result<Instant> {
-    let wanted = meter.traffic.watches + u64::try_from(fleet.namespaces().len())?;
+    let wanted = meter.watches() + u64::try_from(fleet.namespaces().len())?;
     let mut again = tokio::time::interval(Duration::from_millis(250));
     loop {
         again.tick().await;
@@ -390,49 +395,4 @@ async fn sample(site: &Site, progress: &Progress) -> Result<Vec<Value>> {
         }
     }
     Ok(statuses)
-}
-
-/// The counters at the beginning of a scenario.
-struct Meter {
-    traffic: Traffic,
-    calls: u64,
-    cpu: f64,
-}
-
-impl Meter {
-    /// Reads them; an operator that is yet to start has used nothing.
-    async fn start(site: &Site, operator: Option<&Operator>) -> Result<Self> {
-        Ok(Self {
-            traffic: Traffic::read(&site.client).await?,
-            calls: site.cloud.calls().total(),
-            cpu: operator.map_or(Ok(0.0), |operator| proc::cpu_seconds(operator.pid))?,
-        })
-    }
-
-    /// The row of a scenario that is over.
-    async fn stop(
-        self,
-        site: &Site,
-        scenario: Scenario,
-        refs: u32,
-        seconds: f64,
-        operator: &Operator,
-    ) -> Result<Finding> {
-        let calls = site.cloud.calls().total();
-        let requests = Traffic::read(&site.client).await?.since(&self.traffic);
-        let rss = proc::rss(operator.pid)?;
-        let row = Row {
-            scenario: scenario.name().into(),
-            refs,
-            seconds: Some(seconds),
-            control_seconds: None,
-            ratio: None,
-            cloud_calls: Some(calls - self.calls),
-            status_writes: Some(status_writes(&requests)),
-            rss_peak_mib: Some(rss.peak),
-            rss_steady_mib: Some(rss.current),
-            cpu_seconds: Some(proc::cpu_seconds(operator.pid)? - self.cpu),
-        };
-        Ok((row, requests))
-    }
 }
