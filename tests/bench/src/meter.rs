@@ -16,6 +16,8 @@ pub(crate) type Finding = (Row, BTreeMap<String, u64>);
 
 /// The counters at the beginning of a scenario.
 pub(crate) struct Meter {
+    scenario: &'static str,
+    refs: u32,
     traffic: Traffic,
     calls: u64,
     cpu: f64,
@@ -23,11 +25,18 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// Reads them; an operator that is yet to start has used nothing.
-    pub(crate) async fn start(site: &Site, operator: Option<&Operator>) -> Result<Self> {
+    pub(crate) async fn start(
+        site: &Site,
+        scenario: &'static str,
+        refs: u32,
+        operator: Option<&Operator>,
+    ) -> Result<Self> {
         if let Some(operator) = operator {
             proc::reset_peak(operator.pid)?;
         }
         Ok(Self {
+            scenario,
+            refs,
             traffic: Traffic::read(&site.client).await?,
             calls: site.cloud.calls().total(),
             cpu: operator.map_or(Ok(0.0), |operator| proc::cpu_seconds(operator.pid))?,
@@ -48,17 +57,15 @@ impl Meter {
     pub(crate) async fn stop(
         self,
         site: &Site,
-        scenario: &str,
-        refs: u32,
-        seconds: f64,
         operator: &Operator,
+        seconds: f64,
     ) -> Result<Finding> {
         let calls = self.calls(site);
         let requests = Traffic::read(&site.client).await?.since(&self.traffic);
         let rss = proc::rss(operator.pid)?;
         let row = Row {
-            scenario: scenario.into(),
-            refs,
+            scenario: self.scenario.into(),
+            refs: self.refs,
             seconds: Some(seconds),
             control_seconds: None,
             ratio: None,

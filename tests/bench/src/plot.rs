@@ -157,7 +157,8 @@ fn chart(title: &str, series: &[Series]) -> String {
     let drawn = series.iter().zip(COLOURS);
     let drawn = drawn.filter(|(series, _)| !series.points.is_empty());
     for ((series, colour), row) in drawn.zip(0_u8..) {
-        line(&mut svg, &paper, series, colour);
+        // Points that coincide show as rings.
+        line(&mut svg, &paper, series, colour, 6.5 - f64::from(row));
         let (x, y) = (WIDTH - RIGHT + 20.0, TOP + 10.0 + 20.0 * f64::from(row));
         let dashes = if series.guide {
             " stroke-dasharray=\"4 4\""
@@ -228,7 +229,7 @@ fn label(log: f64) -> String {
     groups.join(",")
 }
 
-fn line(svg: &mut String, paper: &Paper, series: &Series, colour: &str) {
+fn line(svg: &mut String, paper: &Paper, series: &Series, colour: &str, radius: f64) {
     let places: Vec<_> = series.points.iter().map(|p| paper.place(*p)).collect();
     let path: Vec<_> = places
         .iter()
@@ -251,7 +252,7 @@ fn line(svg: &mut String, paper: &Paper, series: &Series, colour: &str) {
         let value = (value * 100.0).round() / 100.0;
         let _ = writeln!(
             svg,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"><title>{}: {value} at {refs}</title></circle>",
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{colour}\"><title>{}: {value} at {refs}</title></circle>",
             series.name
         );
     }

@@ -161,14 +161,12 @@ impl<'a> Trial<'a> {
     async fn cold_start(&self, scenario: Scenario, fleet: &Fleet) -> Result<Finding> {
         fleet.create(&self.site.client, self.progress).await?;
         let mut sight = Sight::open(&self.site.client, fleet).await?;
-        let meter = Meter::start(&self.site, None).await?;
-        self.begin(scenario, self.refs);
+        let meter = self.begin(scenario, self.refs, None).await?;
         let mut operator = self.site.operate(fleet).await?;
         let last = first_answers(self.progress, &mut sight, &mut operator, fleet).await?;
         let seconds = (last - operator.started).as_secs_f64();
         sight.during(self.progress, SETTLING).await?;
-        let finding = meter.stop(&self.site, scenario.name(), self.refs, seconds, &operator);
-        let finding = finding.await?;
+        let finding = meter.stop(&self.site, &operator, seconds).await?;
         operator.stop().await?;
         Ok(finding)
     }
@@ -197,49 +195,36 @@ impl<'a> Trial<'a> {
         self.stop().await?;
         let fleet = self.resolved().await?;
         let mut sight = Sight::open(&self.site.client, &fleet).await?;
-        let meter = Meter::start(&self.site, None).await?;
-        self.begin(Scenario::Restart, u32::try_from(AFTER_RESTART.as_secs())?);
+        let parts = u32::try_from(AFTER_RESTART.as_secs())?;
+        let meter = self.begin(Scenario::Restart, parts, None).await?;
         let mut operator = self.site.operate(&fleet).await?;
         let ready = watching(&self.site, &meter, &mut operator, &fleet).await?;
         let seconds = (ready - operator.started).as_secs_f64();
         sight.during(self.progress, AFTER_RESTART).await?;
-        let finding = meter.stop(
-            &self.site,
-            Scenario::Restart.name(),
-            self.refs,
-            seconds,
-            &operator,
-        );
-        let finding = finding.await?;
+        let finding = meter.stop(&self.site, &operator, seconds).await?;
         self.resident = Some(Resident { sight, operator });
         Ok(finding)
     }
 
     async fn steady_refresh(&mut self) -> Result<Finding> {
         let mut resident = self.each_minute().await?;
-        let meter = Meter::start(&self.site, Some(&resident.operator)).await?;
         let window = INTERVAL.1;
-        self.begin(Scenario::SteadyRefresh, u32::try_from(window.as_secs())?);
+        let parts = u32::try_from(window.as_secs())?;
+        let operator = Some(&resident.operator);
+        let meter = self.begin(Scenario::SteadyRefresh, parts, operator).await?;
         resident.sight.during(self.progress, window).await?;
         let seconds = window.as_secs_f64();
-        let operator = &resident.operator;
-        let finding = meter.stop(
-            &self.site,
-            Scenario::SteadyRefresh.name(),
-            self.refs,
-            seconds,
-            operator,
-        );
-        let finding = finding.await?;
+        let finding = meter.stop(&self.site, &resident.operator, seconds).await?;
         self.resident = Some(resident);
         Ok(finding)
     }
 
     async fn outage(&mut self) -> Result<Finding> {
         let mut resident = self.each_minute().await?;
-        let meter = Meter::start(&self.site, Some(&resident.operator)).await?;
         let window = INTERVAL.1 * OUTAGE;
-        self.begin(Scenario::Outage, u32::try_from(window.as_secs())?);
+        let parts = u32::try_from(window.as_secs())?;
+        let operator = Some(&resident.operator);
+        let meter = self.begin(Scenario::Outage, parts, operator).await?;
         self.site.cloud_fails();
         resident.sight.during(self.progress, window).await?;
         let calls = meter.calls(&self.site);
@@ -264,14 +249,7 @@ impl<'a> Trial<'a> {
             .await?;
         let seconds = (last - ended).as_secs_f64();
         sight.during(self.progress, SETTLING).await?;
-        let finding = meter.stop(
-            &self.site,
-            Scenario::Outage.name(),
-            self.refs,
-            seconds,
-            operator,
-        );
-        let (mut row, requests) = finding.await?;
+        let (mut row, requests) = meter.stop(&self.site, operator, seconds).await?;
         row.cloud_calls = Some(calls);
         self.resident = Some(resident);
         Ok((row, requests))
@@ -324,9 +302,16 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    fn begin(&self, scenario: Scenario, parts: u32) {
+    async fn begin(
+        &self,
+        scenario: Scenario,
+        parts: u32,
+        operator: Option<&Operator>,
+    ) -> Result<Meter> {
+        let meter = Meter::start(&self.site, scenario.name(), self.refs, operator).await?;
         let what = format!("{} with {} ImageRefs", scenario.name(), self.refs);
         self.progress.step(&what, parts);
+        Ok(meter)
     }
 }
 
