@@ -114,7 +114,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// The machine and the date, as far as the machine tells.
+/// The machine, the date, and how busy the machine is, as far as it tells.
 pub(crate) fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
@@ -129,9 +129,12 @@ pub(crate) fn machine() -> String {
         .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
         .map_or(0, |kib| kib.div_ceil(1024 * 1024));
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    // What else runs takes from all that is measured.
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
     let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
     format!(
-        "{cores} cores ({model}), {memory} GiB, Linux {}, {date}",
+        "{cores} cores ({model}), {memory} GiB, Linux {}, {date}, load average before {load}",
         kernel.trim()
     )
 }
