@@ -57,7 +57,6 @@ impl Arguments {
             ([], false) => Scenario::value_variants().to_vec(),
             (named, _) => named.to_vec(),
         };
-        chosen.retain(|scenario| *scenario != Scenario::ForeignSecrets);
         if self.secrets > 0 {
             chosen.push(Scenario::ForeignSecrets);
         }

@@ -43,7 +43,8 @@ pub(crate) enum Scenario {
     ColdStart,
     /// The same with 1 % of them broken.
     BrokenRefs,
-    /// A cold start beside many Secrets of another namespace.
+    /// A cold start beside many Secrets of another namespace; asked for by their number.
+    #[value(skip)]
     ForeignSecrets,
     /// An operator that starts with resolved references.
     Restart,
