@@ -32,6 +32,9 @@ const OUTAGE: u32 = 2;
 /// Longest wait for all to recover after an outage.
 const RECOVERY: Duration = Duration::from_secs(900);
 
+/// How far apart two runs of the bare client may be on a quiet machine.
+const SPREAD: f64 = 1.25;
+
 /// References whose statuses the bare client writes again.
 const SAMPLES: u32 = 50;
 
@@ -137,8 +140,13 @@ impl<'a> Trial<'a> {
         };
         let (mut row, requests) = self.cold_start(scenario, &fleet).await?;
         let after = self.control().await?;
+        let doubt = if before.max(after) > before.min(after) * SPREAD {
+            "; so far apart, the ratio means little: something else uses the machine"
+        } else {
+            ""
+        };
         self.progress.line(&format!(
-            "control: {before:.2} s before, {after:.2} s after"
+            "control: {before:.2} s before, {after:.2} s after{doubt}"
         ));
         let control = f64::midpoint(before, after);
         row.control_seconds = Some(control);
