@@ -309,5 +309,8 @@ fn a_platform_that_hangs_does_not_hold_up_another_ones_reference() {
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
     let calls = hanging.cloud.calls().total() - 1;
-    assert_eq!(calls, 1, "one list for all of them, and it still hangs");
+    assert!(
+        (1..=4).contains(&calls),
+        "{calls}: spec.limits.maxConcurrent, and all still hang"
+    );
 }

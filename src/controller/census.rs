@@ -21,6 +21,9 @@ use tokio::time::Instant;
 /// How long a count is believed: a wrong one costs some calls and nothing else.
 const COUNTED_FOR: Duration = Duration::from_secs(10);
 
+/// How soon to count again when many came or went.
+const COUNTED_AGAIN: Duration = Duration::from_secs(1);
+
 /// The shortest interval at which each image is looked at, in ascending order.
 type Intervals = Vec<Duration>;
 
@@ -33,20 +36,40 @@ struct Counted {
 
 /// The counts, as last made.
 #[derive(Default)]
-pub(crate) struct Census(Mutex<Option<(Instant, Arc<Counted>)>>);
+pub(crate) struct Census(Mutex<Option<Count>>);
+
+struct Count {
+    at: Instant,
+    /// How many references there were.
+    refs: usize,
+    counted: Arc<Counted>,
+}
+
+impl Count {
+    /// Whether it may be told as it is: not if many came or went since.
+    fn holds(&self, refs: usize) -> bool {
+        let age = self.at.elapsed();
+        let moved = refs.abs_diff(self.refs) > self.refs / 4;
+        age < COUNTED_AGAIN || (age < COUNTED_FOR && !moved)
+    }
+}
 
 impl Census {
     fn counted(&self, context: &Context) -> Arc<Counted> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*held {
-            Some((at, counted)) if at.elapsed() < COUNTED_FOR => counted.clone(),
+            Some(count) if count.holds(context.refs.len()) => count.counted.clone(),
             _ => {
                 let refs = context.refs.state();
                 let counted = Arc::new(Counted {
                     asked: asked(&refs, |id| context.find(id)),
                     known: known(&refs),
                 });
-                *held = Some((Instant::now(), counted.clone()));
+                *held = Some(Count {
+                    at: Instant::now(),
+                    refs: refs.len(),
+                    counted: counted.clone(),
+                });
                 counted
             }
         }
