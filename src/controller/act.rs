@@ -91,7 +91,7 @@ pub(crate) async fn conclude(
         match write(&api, &object, &plan.status).await {
             Ok(written) => {
                 report(&object, &previous, &plan.status);
-                publish(context, &object, &plan.events).await;
+                publish(context, &object, &plan.events);
                 context.memories.remember(&object, plan.memory);
                 return Ok(Concluded {
                     object: Arc::new(written),
@@ -108,7 +108,7 @@ pub(crate) async fn conclude(
                     reason: Reason::InvalidSpec,
                     note,
                 };
-                publish(context, &object, &[event]).await;
+                publish(context, &object, &[event]);
                 return Ok(Concluded {
                     object,
                     // No sooner than a healthy object would be looked at.
@@ -248,7 +248,7 @@ fn report(object: &ImageRef, before: &ImageRefStatus, after: &ImageRefStatus) {
     }
 }
 
-async fn publish(context: &Context, object: &ImageRef, events: &[plan::Event]) {
+fn publish(context: &Context, object: &ImageRef, events: &[plan::Event]) {
     for event in events {
         let kind = if event.warning {
             EventType::Warning
@@ -262,30 +262,18 @@ async fn publish(context: &Context, object: &ImageRef, events: &[plan::Event]) {
             action: "Resolve".into(),
             secondary: None,
         };
-        publish_about(context, object, &event).await;
+        publish_about(context, object, event);
     }
 }
 
-/// Publishes an event. A failure is logged and nothing more: events are a courtesy.
-pub(super) async fn publish_about<K>(context: &Context, object: &K, event: &Event)
+/// Has an event published.
+pub(super) fn publish_about<K>(context: &Context, object: &K, event: Event)
 where
     K: Resource<DynamicType = ()>,
 {
-    if object
-        .meta()
-        .name
-        .as_ref()
-        .is_none_or(|name| name.len() > LONGEST_EVENT_NAME)
-    {
-        return;
-    }
-    let reference = object.object_ref(&());
-    let published = limited(
-        "publishing an event",
-        context.recorder.publish(event, &reference),
-    );
-    if let Err(error) = published.await {
-        tracing::warn!(%error, reason = event.reason, "the event was not published");
+    let name = object.meta().name.as_ref();
+    if name.is_some_and(|name| name.len() <= LONGEST_EVENT_NAME) {
+        context.events.publish(event, object.object_ref(&()));
     }
 }
 

@@ -31,8 +31,8 @@ struct Entry {
     turned_away: u32,
     /// Since when somebody waits for an answer of that time or later: an edit, or a request.
     asked_since: Option<Timestamp>,
-    /// What a look brought that could not be written, with its question and time.
-    unwritten: Option<(String, Look, Timestamp)>,
+    /// What a look brought that could not be written, with its question and time: rare, and large.
+    unwritten: Option<Box<(String, Look, Timestamp)>>,
 }
 
 #[derive(Default)]
@@ -137,8 +137,8 @@ impl Memories {
         if let (Look::Found { .. } | Look::Failed(_), Some(entry)) =
             (&look, self.entries().get_mut(&ObjectRef::from_obj(object)))
         {
-            let since = entry.unwritten.take().map_or(now, |(.., since)| since);
-            entry.unwritten = Some((question, look, since));
+            let since = entry.unwritten.take().map_or(now, |kept| kept.2);
+            entry.unwritten = Some(Box::new((question, look, since)));
         }
     }
 
@@ -151,7 +151,7 @@ impl Memories {
     ) -> Option<Look> {
         let mut entries = self.entries();
         let entry = entries.get_mut(&ObjectRef::from_obj(object))?;
-        let (asked, look, since) = entry.unwritten.clone()?;
+        let (asked, look, since) = *entry.unwritten.clone()?;
         let fresh = now.duration_since(since.min(now)).unsigned_abs() < UNWRITTEN_FOR;
         if asked == question && fresh {
             return Some(look);

@@ -8,6 +8,7 @@ mod absences;
 mod act;
 mod call;
 mod census;
+mod events;
 mod look;
 mod memory;
 mod merge;
@@ -31,6 +32,7 @@ use crate::plan::{self, Due, Look, Provided, ProviderId};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
 use census::Census;
+use events::Events;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use jiff::Timestamp;
@@ -108,7 +110,7 @@ struct Context {
     absences: Absences,
     census: Census,
     snapshots: Snapshots,
-    recorder: Recorder,
+    events: Events,
     look_again: mpsc::Sender<ObjectRef<ImageRef>>,
     health_changed: Mutex<[mpsc::Sender<ProviderId>; 2]>,
 }
@@ -165,8 +167,9 @@ pub async fn run(
         config.own.clone(),
         Arc::new(exchanger),
     );
+    let (events, publisher) = events::events(Recorder::new(client.clone(), reporter));
     let context = Arc::new(Context {
-        recorder: Recorder::new(client.clone(), reporter),
+        events,
         sign_ins,
         namespaces: Namespaces::new(client.clone()),
         secret_watches: SecretWatches::new(client.clone()),
@@ -227,6 +230,8 @@ pub async fn run(
                 references,
             )} => ended.map(drop),
             () = tidy(context, stop.clone()) => Ok(()),
+            // Its queue never ends while the context is there.
+            () = publisher.run() => Ok(()),
         }
     };
     let overdue = async {

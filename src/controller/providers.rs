@@ -189,7 +189,7 @@ where
     if durable(&status) != durable(&previous) {
         let api = (shared.api)(context.client.clone(), object.meta().namespace.as_deref());
         write(&api, object.as_ref(), &status).await?;
-        announce(context, object.as_ref(), &previous, &status).await;
+        announce(context, object.as_ref(), &previous, &status);
     }
     let next = match pause {
         Some((until, _)) => now.duration_until(until).unsigned_abs().min(READ_INTERVAL),
@@ -346,7 +346,7 @@ where
 }
 
 /// One event a change of Ready.
-async fn announce<K>(context: &Context, object: &K, before: &ProviderStatus, after: &ProviderStatus)
+fn announce<K>(context: &Context, object: &K, before: &ProviderStatus, after: &ProviderStatus)
 where
     K: Resource<DynamicType = ()>,
 {
@@ -377,7 +377,7 @@ where
         action: "Validate".into(),
         secondary: None,
     };
-    publish_about(context, object, &event).await;
+    publish_about(context, object, event);
 }
 
 #[cfg(test)]
