@@ -79,6 +79,10 @@ pub struct ImageProviderSpec {
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
     pub suspend: bool,
+    /// Why the object as stored could not be read; set by the reader, never part of an object.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub unreadable: Option<String>,
 }
 
 /// An account of an AI cloud that a platform team offers to chosen namespaces.
@@ -152,6 +156,10 @@ pub struct ClusterImageProviderSpec {
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
     pub suspend: bool,
+    /// Why the object as stored could not be read; set by the reader, never part of an object.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub unreadable: Option<String>,
 }
 
 /// Namespaces by name, by label, or both; a namespace is served if either matches.

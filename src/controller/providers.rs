@@ -19,7 +19,7 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Event, EventType};
@@ -47,17 +47,27 @@ const READ_PACE: Duration = Duration::from_millis(50);
 pub(super) trait HasStatus {
     /// The status.
     fn status(&self) -> Option<&ProviderStatus>;
+    /// Gives it a status.
+    fn set_status(&mut self, status: Option<ProviderStatus>);
 }
 
 impl HasStatus for crate::api::ImageProvider {
     fn status(&self) -> Option<&ProviderStatus> {
         self.status.as_ref()
     }
+
+    fn set_status(&mut self, status: Option<ProviderStatus>) {
+        self.status = status;
+    }
 }
 
 impl HasStatus for crate::api::ClusterImageProvider {
     fn status(&self) -> Option<&ProviderStatus> {
         self.status.as_ref()
+    }
+
+    fn set_status(&mut self, status: Option<ProviderStatus>) {
+        self.status = status;
     }
 }
 
@@ -129,7 +139,13 @@ where
     K: Watched + HasStatus,
 {
     let context = &shared.context;
-    let provider = (shared.wrap)(object.clone());
+    let mut object = object;
+    let mut provider = (shared.wrap)(object.clone());
+    let unreadable = provider.unreadable().is_some();
+    if unreadable {
+        object = with_stored_status(context, object).await?;
+        provider = (shared.wrap)(object.clone());
+    }
     let previous = object.status().cloned().unwrap_or_default();
     let generation = object.meta().generation.unwrap_or_default();
     if previous.observed_generation == Some(generation) {
@@ -178,10 +194,12 @@ where
     );
     let status = ProviderStatus {
         observed_generation: Some(generation),
-        // Kept while it cannot be looked up: a suspended provider still has one.
+        // Kept while it cannot be looked up: a suspended provider still has one, and one that cannot be
+        // read may.
         project_id: judged
             .project
-            .or_else(|| provider.known_project().map(Into::into)),
+            .or_else(|| provider.known_project().map(Into::into))
+            .or_else(|| previous.project_id.clone().filter(|_| unreadable)),
         conditions,
     };
     if durable(&status) != durable(&previous) {
@@ -195,6 +213,31 @@ where
     };
     let spread = next.mul_f64(spread(object.meta().uid.as_deref().unwrap_or_default()));
     Ok(Action::requeue(spread + Duration::from_millis(500)))
+}
+
+/// An object that cannot be read has come without its status, which is read by itself here: without
+/// it, every reconcile would write and tell the same again. Read by list, which the watch has the
+/// right to.
+async fn with_stored_status<K>(context: &Context, object: Arc<K>) -> Result<Arc<K>, ApiError>
+where
+    K: Watched + HasStatus,
+{
+    let kind = ApiResource::erase::<K>(&());
+    let api: Api<DynamicObject> = match object.meta().namespace.as_deref() {
+        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &kind),
+        None => Api::all_with(context.client.clone(), &kind),
+    };
+    let only = ListParams::default().fields(&format!("metadata.name={}", object.name_any()));
+    let stored = limited("reading a provider", api.list(&only)).await?;
+    let same = |stored: &DynamicObject| stored.uid() == object.uid();
+    let Some(mut stored) = stored.items.into_iter().find(same) else {
+        return Ok(object);
+    };
+    let status = stored.data.get_mut("status").map(serde_json::Value::take);
+    let mut object = Arc::unwrap_or_clone(object);
+    object.meta_mut().resource_version = stored.metadata.resource_version;
+    object.set_status(status.and_then(|status| serde_json::from_value(status).ok()));
+    Ok(Arc::new(object))
 }
 
 /// Watches the provider's Secret, where that is allowed.

@@ -15,11 +15,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Watches at once; the Secrets of more providers are read every minute and no sooner.
+/// Watches under way at once; the Secrets of more providers are read every minute and no sooner.
 const MOST: usize = 500;
 
 /// How long a watch lasts, in seconds; below five minutes, as the API server ends longer ones anyhow.
@@ -34,6 +35,8 @@ const FAILED_FOR: Duration = Duration::from_secs(30);
 /// The watches, by provider.
 pub(crate) struct SecretWatches {
     client: Client,
+    /// Taken by watches that are allowed, so that providers without the right leave them to others.
+    places: Arc<Semaphore>,
     watched: Mutex<HashMap<ProviderId, (ObjectKey, AbortOnDropHandle<()>)>>,
 }
 
@@ -41,6 +44,7 @@ impl SecretWatches {
     pub(crate) fn new(client: Client) -> Self {
         Self {
             client,
+            places: Arc::new(Semaphore::new(MOST)),
             watched: Mutex::default(),
         }
     }
@@ -65,11 +69,9 @@ impl SecretWatches {
             return;
         }
         watched.remove(provider);
-        if watched.len() >= MOST {
-            return;
-        }
         let id = provider.clone();
-        let task = watch(self.client.clone(), secret.clone(), move || changed(&id));
+        let (client, places) = (self.client.clone(), self.places.clone());
+        let task = watch(client, places, secret.clone(), move || changed(&id));
         let task = AbortOnDropHandle::new(tokio::spawn(task));
         watched.insert(provider.clone(), (secret, task));
     }
@@ -80,7 +82,7 @@ impl SecretWatches {
     }
 }
 
-async fn watch(client: Client, secret: ObjectKey, changed: impl Fn()) {
+async fn watch(client: Client, places: Arc<Semaphore>, secret: ObjectKey, changed: impl Fn()) {
     let (namespace, name) = &secret;
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let only = format!("metadata.name={name}");
@@ -91,6 +93,10 @@ async fn watch(client: Client, secret: ObjectKey, changed: impl Fn()) {
             tokio::time::sleep(DENIED_FOR).await;
             continue;
         }
+        // The semaphore is never closed.
+        let Ok(_place) = places.acquire().await else {
+            return;
+        };
         // From any version: the Secret as it is comes first, and is known by its version.
         let Ok(stream) = api.watch_metadata(&params, "0").await else {
             tokio::time::sleep(FAILED_FOR).await;
