@@ -17,6 +17,13 @@ fn loosened() -> String {
     crd.to_string()
 }
 
+/// A provider for every namespace.
+fn offered(scene: &Scene, name: &str) -> String {
+    let rest = "allowedNamespaces: {selector: {}},";
+    let auth = "{secretRef: {name: huawei}}";
+    modelarts(scene, "ClusterImageProvider", name, auth, rest)
+}
+
 #[test]
 fn a_provider_that_cannot_be_read_takes_no_answer_away_and_is_written_once() {
     let Some(mut scene) = own_scene(true) else {
@@ -26,12 +33,7 @@ fn a_provider_that_cannot_be_read_takes_no_answer_away_and_is_written_once() {
     let key = secret("huawei", defaults::HUAWEI_AK, defaults::HUAWEI_SK);
     let in_system = ["apply", "-n", SYSTEM, "-f", "-"];
     scene.cluster.kubectl_with_stdin(&in_system, &key).unwrap();
-    let rest = "allowedNamespaces: {selector: {}},";
-    let cluster_provider = |name: &str| {
-        let auth = "{secretRef: {name: huawei}}";
-        modelarts(&scene, "ClusterImageProvider", name, auth, rest)
-    };
-    scene.apply(&cluster_provider("shared"));
+    scene.apply(&offered(&scene, "shared"));
     let spec = reference("ClusterImageProvider", "shared", false);
     scene.image_ref("r", &spec);
     let before = scene.wait_reason("r", "Resolved");
@@ -69,7 +71,7 @@ fn a_provider_that_cannot_be_read_takes_no_answer_away_and_is_written_once() {
     scene.operator.take().unwrap().stop().unwrap();
     scene.start_operator();
     for marker in ["marker-1", "marker-2"] {
-        scene.apply(&cluster_provider(marker));
+        scene.apply(&offered(&scene, marker));
         let reference = reference("ClusterImageProvider", marker, false);
         scene.image_ref(marker, &reference);
         scene.wait_reason(marker, "Resolved");
