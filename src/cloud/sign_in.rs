@@ -214,7 +214,9 @@ fn session_name(provider: &ProviderId) -> String {
         return name;
     }
     let digest = Sha256::digest(&whole);
-    let hash: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    let bits = digest.iter().take(4);
+    let hash = bits.fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
+    let hash = format!("{hash:08x}");
     let kept = LONGEST_SESSION - hash.len() - 1;
     let name: String = name.chars().take(kept).collect();
     format!("{name}-{hash}")

@@ -42,9 +42,13 @@ pub(crate) struct SecretWatches {
 
 impl SecretWatches {
     pub(crate) fn new(client: Client) -> Self {
+        Self::with_places(client, MOST)
+    }
+
+    fn with_places(client: Client, places: usize) -> Self {
         Self {
             client,
-            places: Arc::new(Semaphore::new(MOST)),
+            places: Arc::new(Semaphore::new(places)),
             watched: Mutex::default(),
         }
     }
@@ -148,4 +152,46 @@ async fn may_watch(client: &Client, (namespace, name): &ObjectKey) -> bool {
     );
     let allowed = asked.await.ok().and_then(|review| review.status);
     allowed.is_some_and(|status| status.allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ProviderKind;
+    use crate::controller::stub::{Stub, failed};
+    use serde_json::json;
+
+    fn provider(name: &str) -> ProviderId {
+        ProviderId {
+            kind: ProviderKind::Namespaced,
+            namespace: Some("team".into()),
+            name: name.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn providers_without_the_right_leave_the_places_to_those_who_have_it() {
+        let stub = Stub::new(false, |_, request| {
+            if request.starts_with("get") {
+                return failed(410, "Expired");
+            }
+            let allowed = request.contains("\"name\":\"allowed\"");
+            (201, json!({"spec": {}, "status": {"allowed": allowed}}))
+        })
+        .await;
+        let watches = SecretWatches::with_places(stub.client.clone(), 1);
+        let keep = |name: &str| {
+            let secret = Some(("team".to_owned(), name.to_owned()));
+            watches.keep(&provider(name), secret, |_| ());
+        };
+        for denied in ["one", "two"] {
+            keep(denied);
+            stub.arrived.notified().await;
+        }
+        keep("allowed");
+        // It asks whether it may, and then for the Secret.
+        stub.arrived.notified().await;
+        let begun = tokio::time::timeout(Duration::from_secs(10), stub.arrived.notified());
+        assert!(begun.await.is_ok(), "it has no place");
+    }
 }

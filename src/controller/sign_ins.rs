@@ -145,24 +145,11 @@ impl SignIns {
         provider: &Provider,
         identity: &Arc<Identity>,
     ) -> Result<(Arc<Credential>, Option<Arc<str>>), Failure> {
-        let credential = self.credentials.credential(identity).await?;
-        if !provider.needs_project() {
-            return Ok((credential, None));
+        if provider.needs_project() {
+            let signed_in = self.projects.signed_in(&self.credentials, identity).await?;
+            return Ok((signed_in.0, Some(signed_in.1)));
         }
-        match self.projects.of(identity, &credential).await {
-            Err(failure)
-                if failure.kind == FailureKind::AuthenticationFailed
-                    && self
-                        .credentials
-                        .invalidate(identity, &credential.fingerprint()) =>
-            {
-                // Issued keys can be taken back: once more with new ones.
-                let credential = self.credentials.credential(identity).await?;
-                let project = self.projects.of(identity, &credential).await?;
-                Ok((credential, Some(project)))
-            }
-            project => Ok((credential, Some(project?))),
-        }
+        Ok((self.credentials.credential(identity).await?, None))
     }
 
     /// Another credential of the same identity, after the platform refused this one. `None`: there is
@@ -182,21 +169,4 @@ impl SignIns {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_failure_of_an_exchange_says_that_a_references_spec_or_image_is_wrong() {
-        for kind in [
-            FailureKind::BadRequest,
-            FailureKind::InvalidSpec,
-            FailureKind::NotFound,
-        ] {
-            let refused = NotSignedIn::from(Failure::new(kind, "no"));
-            assert_eq!(refused.reason, Some(Reason::ProviderError), "{kind:?}");
-            assert_eq!(refused.failure.kind, FailureKind::ProviderNotReady);
-        }
-        let refused = NotSignedIn::from(Failure::new(FailureKind::PermissionDenied, "no"));
-        assert_eq!(refused.failure.kind, FailureKind::PermissionDenied);
-    }
-}
+mod tests;

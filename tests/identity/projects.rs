@@ -3,7 +3,9 @@
 use super::{Bench, agency, endpoints, huawei_keys, identity, password, user};
 use fakecloud::{Fault, FaultKind, Operation, defaults};
 use imageref::cloud::Credential;
-use imageref::cloud::identity::{Clock, Exchanger, Identity, ProjectIds, Region, Source};
+use imageref::cloud::identity::{
+    CacheOptions, Clock, CredentialCache, Exchanger, Identity, ProjectIds, Region, Source,
+};
 use imageref::facts::FailureKind::{
     AuthenticationFailed, ProviderNotReady, Throttled, Unreachable,
 };
@@ -160,6 +162,38 @@ async fn a_refused_look_for_a_project_says_nothing_of_the_next_credential() {
     assert_eq!(bench.fake.calls().of(Operation::IamProjects), 1);
     projects.of(&own, &renewed).await.unwrap();
     assert_eq!(bench.fake.calls().of(Operation::IamProjects), 2);
+}
+
+#[tokio::test]
+async fn issued_keys_that_iam_refuses_are_renewed_once_and_used_at_once() {
+    let bench = Bench::new().await;
+    let credentials = CredentialCache::new(bench.exchanger.clone(), CacheOptions::default());
+    let refused = FaultKind::Status {
+        status: 401,
+        error_code: "IAM.0011".into(),
+        error_message: "no".into(),
+        retry_after: None,
+    };
+    let own = |name: &str| {
+        let source = agency(user(defaults::IAM_PASSWORD), name);
+        Arc::new(identity(source))
+    };
+    let calls = |operation| bench.fake.calls().of(operation);
+    let rows = [(Some(1), true, 2), (None, false, 4)];
+    for (times, signs_in, looks) in rows {
+        let projects = ProjectIds::new(bench.exchanger.clone(), Arc::default());
+        let mut fault = Fault::always(refused.clone()).on(Operation::IamProjects);
+        fault.times = times;
+        bench.fake.set_faults(vec![fault]);
+        let own = own(defaults::AGENCY);
+        credentials.forget(&own);
+        for _ in 0..3 {
+            let signed_in = projects.signed_in(&credentials, &own).await;
+            assert_eq!(signed_in.is_ok(), signs_in, "{times:?}");
+        }
+        assert_eq!(calls(Operation::IamProjects), looks, "{times:?}");
+        assert_eq!(calls(Operation::IamSecurityTokens), looks, "{times:?}");
+    }
 }
 
 #[tokio::test]

@@ -139,16 +139,15 @@ impl Refusals {
         let of = known.entry(*principal).or_default();
         of.accepted = refusal.is_none();
         of.last = refusal.cloned();
-        match refusal {
-            None => of.refusals.clear(),
-            Some(_) => {
-                of.refusals.retain(|at| left_of(*at, now).is_some());
-                if of.refusals.len() >= BUDGET {
-                    of.refusals.remove(0);
-                }
-                of.refusals.push(now);
-            }
+        if refusal.is_none() {
+            of.refusals.clear();
+            return;
         }
+        of.refusals.retain(|at| left_of(*at, now).is_some());
+        if of.refusals.len() >= BUDGET {
+            of.refusals.remove(0);
+        }
+        of.refusals.push(now);
     }
 
     /// Tries a principal, if it may be tried. One that was not accepted the last time is tried by one

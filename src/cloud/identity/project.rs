@@ -10,7 +10,7 @@ use super::entries::{Entries, Worth};
 use super::exchange::{Call, Exchanger};
 use super::huawei_iam::{origin, sign_in};
 use super::refused::Service;
-use super::{Identity, Refusals, Region, Source};
+use super::{CredentialCache, Identity, Refusals, Region, Source};
 use crate::cloud::transport::Method;
 use crate::cloud::{Credential, LONGEST_PAUSE};
 use crate::facts::{Failure, FailureKind};
@@ -195,6 +195,34 @@ impl ProjectIds {
             }
             // It was made with another's credential: now it is this one's turn.
         }
+    }
+}
+
+impl ProjectIds {
+    /// A credential of this identity, and the project that it sees. Issued keys can be taken back:
+    /// those that IAM refuses are renewed once.
+    ///
+    /// # Errors
+    /// As [`CredentialCache::credential`] and [`ProjectIds::of`].
+    pub async fn signed_in(
+        &self,
+        credentials: &CredentialCache,
+        identity: &Arc<Identity>,
+    ) -> Result<(Arc<Credential>, Arc<str>), Failure> {
+        let credential = credentials.credential(identity).await?;
+        let refused = match self.of(identity, &credential).await {
+            Ok(project) => return Ok((credential, project)),
+            Err(failure) if failure.kind != FailureKind::AuthenticationFailed => {
+                return Err(failure);
+            }
+            Err(refused) => refused,
+        };
+        if !credentials.invalidate(identity, &credential.fingerprint()) {
+            return Err(refused);
+        }
+        let credential = credentials.credential(identity).await?;
+        let project = self.of(identity, &credential).await?;
+        Ok((credential, project))
     }
 }
 
