@@ -5,6 +5,7 @@
 //! reference that waits for it, without any right to list Secrets.
 
 mod judge;
+mod stored;
 
 use super::act::publish_about;
 use super::observe::Version;
@@ -19,7 +20,7 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Event, EventType};
@@ -143,7 +144,7 @@ where
     let mut provider = (shared.wrap)(object.clone());
     let unreadable = provider.unreadable().is_some();
     if unreadable {
-        object = with_stored_status(context, object).await?;
+        object = stored::with_stored_status(context, object).await?;
         provider = (shared.wrap)(object.clone());
     }
     let previous = object.status().cloned().unwrap_or_default();
@@ -213,31 +214,6 @@ where
     };
     let spread = next.mul_f64(spread(object.meta().uid.as_deref().unwrap_or_default()));
     Ok(Action::requeue(spread + Duration::from_millis(500)))
-}
-
-/// An object that cannot be read has come without its status, which is read by itself here: without
-/// it, every reconcile would write and tell the same again. Read by list, which the watch has the
-/// right to.
-async fn with_stored_status<K>(context: &Context, object: Arc<K>) -> Result<Arc<K>, ApiError>
-where
-    K: Watched + HasStatus,
-{
-    let kind = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = match object.meta().namespace.as_deref() {
-        Some(namespace) => Api::namespaced_with(context.client.clone(), namespace, &kind),
-        None => Api::all_with(context.client.clone(), &kind),
-    };
-    let only = ListParams::default().fields(&format!("metadata.name={}", object.name_any()));
-    let stored = limited("reading a provider", api.list(&only)).await?;
-    let same = |stored: &DynamicObject| stored.uid() == object.uid();
-    let Some(mut stored) = stored.items.into_iter().find(same) else {
-        return Ok(object);
-    };
-    let status = stored.data.get_mut("status").map(serde_json::Value::take);
-    let mut object = Arc::unwrap_or_clone(object);
-    object.meta_mut().resource_version = stored.metadata.resource_version;
-    object.set_status(status.and_then(|status| serde_json::from_value(status).ok()));
-    Ok(Arc::new(object))
 }
 
 /// Watches the provider's Secret, where that is allowed.
