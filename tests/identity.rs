@@ -9,6 +9,7 @@
 mod days;
 mod exchanges;
 mod metadata;
+mod projects;
 mod secrets;
 mod with_platforms;
 

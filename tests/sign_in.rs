@@ -8,6 +8,7 @@ mod forms;
 mod rights;
 mod rotation;
 mod strangers;
+mod unreadable;
 
 use super::on_cluster;
 use super::operator::{self, Scene};

@@ -83,6 +83,10 @@ pub struct ImageProviderSpec {
     /// How much this platform may be asked; within what the operator grants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<ProviderLimits>,
+    /// Why the object as stored could not be read; set by the reader, never part of an object.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub unreadable: Option<String>,
 }
 
 /// An account of an AI cloud that a platform team offers to chosen namespaces.
@@ -159,6 +163,10 @@ pub struct ClusterImageProviderSpec {
     /// How much this platform may be asked; within what the operator grants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<ProviderLimits>,
+    /// Why the object as stored could not be read; set by the reader, never part of an object.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub unreadable: Option<String>,
 }
 
 /// Namespaces by name, by label, or both; a namespace is served if either matches.

@@ -94,8 +94,11 @@ impl Provider {
     /// Whether it could ask there, once its project is known.
     ///
     /// # Errors
-    /// As [`Provider::account`].
+    /// As [`Provider::account`], or why the object could not be read.
     pub fn check(&self, allowed: &AllowedEndpoints) -> Result<(), String> {
+        if let Some(message) = self.unreadable() {
+            return Err(message.into());
+        }
         // Any project will do: none is in an address but as a checked segment.
         self.account(self.project().or(Some("0")), allowed)
             .map(drop)
@@ -192,6 +195,14 @@ impl Provider {
         }
     }
 
+    /// Why the object as stored could not be read. Then nothing is known of its spec.
+    pub fn unreadable(&self) -> Option<&str> {
+        match self {
+            Self::Namespaced(p) => p.spec.unreadable.as_deref(),
+            Self::Cluster(p) => p.spec.unreadable.as_deref(),
+        }
+    }
+
     /// `spec.suspend`.
     pub fn suspended(&self) -> bool {
         match self {
@@ -259,6 +270,13 @@ impl Provider {
             provider: Some(provider.clone()),
             failure: Failure::new(kind, message),
         };
+        if let Some(message) = self.unreadable() {
+            // Whom it serves is not known; that it serves nobody would take answers away.
+            return unavailable(
+                FailureKind::ProviderNotReady,
+                format!("{provider}: {message}"),
+            );
+        }
         if !self.serves(namespace, labels) {
             return unavailable(
                 FailureKind::ProviderNotAllowed,

@@ -13,6 +13,7 @@ use crate::api::auth::{
 };
 use crate::plan::ProviderId;
 use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -200,16 +201,25 @@ pub fn of_token(
     }
 }
 
-/// `imageref.NAMESPACE.NAME`, cut to what STS takes.
+/// `imageref.NAMESPACE.NAME`, or `imageref.cluster_NAME` of the cluster kind: no namespace has a `_`.
+/// What is too long for STS ends with a hash of the whole, so that two providers still have two names.
 fn session_name(provider: &ProviderId) -> String {
-    let namespace = provider.namespace.as_deref().map(|own| format!("{own}."));
-    let name = format!(
-        "imageref.{}{}",
-        namespace.unwrap_or_default(),
-        provider.name
-    );
-    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    name.chars().filter(plain).take(LONGEST_SESSION).collect()
+    let whole = match &provider.namespace {
+        Some(namespace) => format!("imageref.{namespace}.{}", provider.name),
+        None => format!("imageref.cluster_{}", provider.name),
+    };
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let name: String = whole.chars().filter(plain).collect();
+    if name.len() <= LONGEST_SESSION {
+        return name;
+    }
+    let digest = Sha256::digest(&whole);
+    let bits = digest.iter().take(4);
+    let hash = bits.fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
+    let hash = format!("{hash:08x}");
+    let kept = LONGEST_SESSION - hash.len() - 1;
+    let name: String = name.chars().take(kept).collect();
+    format!("{name}-{hash}")
 }
 
 /// What the operator's owner says of its own identity: where agents and files are.

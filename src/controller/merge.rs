@@ -2,7 +2,8 @@
 //!
 //! Owns when the whole counts as listed, and what a list of one namespace says of the others:
 //! nothing. Must not know what is watched. The invariant that would break first: a namespace that is
-//! listed again neither empties the others nor keeps objects that are gone.
+//! listed again neither empties the others nor keeps objects that are gone, and one that may not be
+//! listed holds up nobody.
 
 use futures::stream::{self, Stream, StreamExt as _};
 use kube::Resource;
@@ -11,8 +12,17 @@ use kube::runtime::watcher::Event;
 use std::collections::HashSet;
 use std::collections::VecDeque;
 
+/// Refusals in a row after which a watch that was never listed counts as an empty one. More than one:
+/// an API server that has just begun refuses what it allows a moment later.
+const REFUSALS: u32 = 3;
+
 /// The events of all `watches`, in their order. Without any watch it is an empty list that stays so.
-pub(super) fn merge<K, E, S>(watches: Vec<S>) -> impl Stream<Item = Result<Event<K>, E>> + Send
+/// `refuses` tells the errors that say that there is no right to list: any other error may be an API
+/// server that is away, and then nothing is known of any namespace.
+pub(super) fn merge<K, E, S>(
+    watches: Vec<S>,
+    refuses: impl Fn(&E) -> bool + Send + 'static,
+) -> impl Stream<Item = Result<Event<K>, E>> + Send
 where
     K: Resource<DynamicType = ()> + Clone + Default + Send + 'static,
     E: Send + 'static,
@@ -28,8 +38,15 @@ where
     let all = stream::select_all(numbered).chain(stream::pending());
     let events = all.flat_map(move |(at, event)| {
         stream::iter(match event {
-            Ok(event) => merged.accept(at, event).into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error)],
+            Ok(event) => merged
+                .accept(at, event)
+                .into_iter()
+                .map(Ok)
+                .collect::<Vec<_>>(),
+            Err(error) => {
+                let events = merged.failed(at, refuses(&error)).into_iter().map(Ok);
+                std::iter::once(Err(error)).chain(events).collect()
+            }
         })
     });
     stream::iter(begin.into_iter().map(Ok)).chain(events)
@@ -44,7 +61,10 @@ struct Merged<K: Resource<DynamicType = ()>> {
 }
 
 struct Watch<K: Resource<DynamicType = ()>> {
+    /// Whether it was listed, or may not be.
     listed: bool,
+    /// Refusals in a row.
+    refusals: u32,
     known: HashSet<ObjectRef<K>>,
     /// What the list that is being read held so far.
     listing: HashSet<ObjectRef<K>>,
@@ -57,6 +77,7 @@ where
     fn new(watches: usize) -> Self {
         let watch = || Watch {
             listed: false,
+            refusals: 0,
             known: HashSet::new(),
             listing: HashSet::new(),
         };
@@ -82,7 +103,8 @@ where
         };
         match event {
             Event::Init => {
-                watch.listing.clear();
+                // What the list held that broke off was told; the new one may lack it.
+                watch.known.extend(watch.listing.drain());
                 Vec::new()
             }
             Event::InitApply(object) => {
@@ -93,18 +115,8 @@ where
                 let listing = std::mem::take(&mut watch.listing);
                 self.gone.extend(watch.known.difference(&listing).cloned());
                 watch.known = listing;
-                watch.listed = true;
-                let first = !self.listed && self.watches.iter().all(|watch| watch.listed);
-                self.listed |= first;
-                let mut events: Vec<_> = first.then_some(Event::InitDone).into_iter().collect();
-                if self.listed {
-                    events.extend(
-                        self.gone
-                            .drain(..)
-                            .map(|gone| Event::Delete(deleted(&gone))),
-                    );
-                }
-                events
+                watch.refusals = 0;
+                self.listed(at)
             }
             Event::Apply(object) => {
                 watch.known.insert(object.to_object_ref(()));
@@ -121,6 +133,34 @@ where
                 }
             }
         }
+    }
+
+    /// A watch failed; `refused`: for want of rights.
+    fn failed(&mut self, at: usize, refused: bool) -> Vec<Event<K>> {
+        let Some(watch) = self.watches.get_mut(at) else {
+            return Vec::new();
+        };
+        watch.refusals = if refused { watch.refusals + 1 } else { 0 };
+        if watch.listed || watch.refusals < REFUSALS {
+            return Vec::new();
+        }
+        // What it lists later joins as if it had been added then.
+        self.listed(at)
+    }
+
+    /// One watch counts as listed; with the last of them the whole does.
+    fn listed(&mut self, at: usize) -> Vec<Event<K>> {
+        if let Some(watch) = self.watches.get_mut(at) {
+            watch.listed = true;
+        }
+        let first = !self.listed && self.watches.iter().all(|watch| watch.listed);
+        self.listed |= first;
+        let mut events: Vec<_> = first.then_some(Event::InitDone).into_iter().collect();
+        if self.listed {
+            let gone = self.gone.drain(..);
+            events.extend(gone.map(|gone| Event::Delete(deleted(&gone))));
+        }
+        events
     }
 
     fn applied(&mut self, object: K) -> Event<K> {
@@ -158,20 +198,67 @@ mod tests {
     #[tokio::test]
     async fn nothing_to_watch_is_an_empty_list() {
         type Nothing = stream::Empty<Result<Event<ImageRef>, ()>>;
-        let events: Vec<_> = merge(Vec::<Nothing>::new()).take(2).collect().await;
+        let events: Vec<_> = merge(Vec::<Nothing>::new(), |()| false)
+            .take(2)
+            .collect()
+            .await;
         assert!(matches!(events[..], [Ok(Event::Init), Ok(Event::InitDone)]));
+    }
+
+    #[tokio::test]
+    async fn a_namespace_that_may_not_be_listed_holds_up_no_other_and_joins_later() {
+        let other = stream::iter([
+            Ok(Event::Init),
+            Ok(Event::InitApply(object(0, 1))),
+            Ok(Event::InitDone),
+        ])
+        .chain(stream::pending());
+        let refused = stream::iter((0..REFUSALS).map(|_| Err("forbidden"))).chain(stream::iter([
+            Ok(Event::Init),
+            Ok(Event::InitApply(object(1, 2))),
+            Ok(Event::InitDone),
+        ]));
+        let all = merge(vec![other.boxed(), refused.boxed()], |error| {
+            *error == "forbidden"
+        });
+        let told: Vec<_> = all
+            .filter_map(|event| std::future::ready(event.ok()))
+            .take(4)
+            .map(|event| match event {
+                Event::Init => "begun",
+                Event::InitApply(_) => "listed",
+                Event::InitDone => "known",
+                Event::Apply(_) => "joined",
+                Event::Delete(_) => "gone",
+            })
+            .collect()
+            .await;
+        assert_eq!(told, ["begun", "listed", "known", "joined"]);
+    }
+
+    #[test]
+    fn an_api_server_that_is_away_says_nothing_about_rights() {
+        let mut merged = Merged::<ImageRef>::new(1);
+        for refused in [true, true, false, true, true] {
+            assert!(merged.failed(0, refused).is_empty());
+        }
+        assert!(matches!(merged.failed(0, true)[..], [Event::InitDone]));
+        assert!(merged.failed(0, true).is_empty(), "told once");
     }
 
     proptest! {
         #[test]
         fn a_store_holds_what_the_namespaces_hold_however_they_are_listed(
-            steps in prop::collection::vec((0..3_usize, 0..4_usize, 0..5_u8), 0..60)
+            steps in prop::collection::vec((0..3_usize, 0..4_usize, 0..7_u8), 0..80)
         ) {
             let mut merged = Merged::new(3);
             let mut writer = Writer::<ImageRef>::default();
             let store = writer.as_reader();
             let mut truth: [BTreeSet<usize>; 3] = Default::default();
+            // Whether it counts as listed, and how often it was refused.
             let mut begun = [false; 3];
+            let mut refusals = [0; 3];
+            let mut listed = [false; 3];
             let mut feed = |events: Vec<Event<ImageRef>>| {
                 for event in &events {
                     writer.apply_watcher_event(event);
@@ -179,7 +266,19 @@ mod tests {
             };
             feed(merged.begin());
             for (at, name, step) in steps {
-                if step == 0 || !begun[at] {
+                if step == 5 {
+                    // A failure after the list changes nothing, and before it counts if it is a refusal.
+                    let refused = name > 0;
+                    feed(merged.failed(at, refused));
+                    refusals[at] = if refused { refusals[at] + 1 } else { 0 };
+                    begun[at] |= refusals[at] >= REFUSALS;
+                } else if step == 6 {
+                    // A list that breaks off.
+                    feed(merged.accept(at, Event::Init));
+                    for name in truth[at].iter().take(1) {
+                        feed(merged.accept(at, Event::InitApply(object(at, *name))));
+                    }
+                } else if step == 0 || !listed[at] {
                     // The list shows what is there now; one change goes unseen in between.
                     truth[at].insert(name);
                     truth[at].remove(&((name + 1) % 4));
@@ -188,7 +287,7 @@ mod tests {
                         feed(merged.accept(at, Event::InitApply(object(at, *name))));
                     }
                     feed(merged.accept(at, Event::InitDone));
-                    begun[at] = true;
+                    (begun[at], listed[at], refusals[at]) = (true, true, 0);
                 } else if step < 3 {
                     truth[at].insert(name);
                     feed(merged.accept(at, Event::Apply(object(at, name))));
@@ -199,10 +298,15 @@ mod tests {
                     .map(|o| (o.metadata.namespace.clone(), o.metadata.name.clone()))
                     .collect();
                 let expected: BTreeSet<_> = truth.iter().enumerate()
+                    .filter(|(at, _)| listed[*at])
                     .flat_map(|(at, names)| names.iter().map(move |name| (at, name)))
                     .map(|(at, name)| (Some(at.to_string()), Some(name.to_string())))
                     .collect();
                 if begun == [true; 3] {
+                    // Of one that was never listed whole, a part may be known.
+                    let held: BTreeSet<_> = held.into_iter()
+                        .filter(|(namespace, _)| (0..3).any(|at| listed[at] && *namespace == Some(at.to_string())))
+                        .collect();
                     prop_assert_eq!(held, expected);
                 } else {
                     prop_assert!(held.is_empty(), "not listed yet");

@@ -18,6 +18,8 @@ mod proofs;
 mod providers;
 mod secret_watches;
 mod sign_ins;
+#[cfg(test)]
+mod stub;
 mod tokens;
 mod watch;
 

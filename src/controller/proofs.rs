@@ -4,7 +4,7 @@
 //! never list or watch either kind: the right to do so would open every Secret of the cluster. The
 //! invariant that would break first: a value of a Secret leaves here only inside an [`Identity`].
 
-use super::tokens::TokenRequests;
+use super::tokens::{TokenRequests, Unanswered};
 use super::{ApiError, limited};
 use crate::api::{ALLOW_PROVIDER, Reason};
 use crate::cloud::identity::{Identity, Region, TokenSource};
@@ -90,11 +90,17 @@ pub(crate) struct Proofs {
     client: Client,
     operator_namespace: String,
     own: OperatorIdentities,
+    unanswered: Unanswered,
     cache: Cache<Key, Result<Arc<Identity>, NoProof>>,
 }
 
 impl Proofs {
-    pub(crate) fn new(client: Client, operator_namespace: &str, own: OperatorIdentities) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        operator_namespace: &str,
+        own: OperatorIdentities,
+        unanswered: Unanswered,
+    ) -> Self {
         let cache = Cache::builder()
             .max_capacity(10_000)
             .time_to_live(BELIEVED_FOR)
@@ -103,6 +109,7 @@ impl Proofs {
             client,
             operator_namespace: operator_namespace.into(),
             own,
+            unanswered,
             cache,
         }
     }
@@ -120,8 +127,15 @@ impl Proofs {
 
     /// The proof of a provider, read anew.
     pub(crate) async fn anew(&self, provider: &Provider) -> Result<Arc<Identity>, NoProof> {
-        self.cache.invalidate(&key(provider)).await;
-        self.of(provider).await
+        // Not through the cache: it would join a read that began before the change.
+        let read = self.read(provider).await;
+        let key = key(provider);
+        if matches!(read, Err(NoProof::Unread(..))) {
+            self.cache.invalidate(&key).await;
+        } else {
+            self.cache.insert(key, read.clone()).await;
+        }
+        read
     }
 
     async fn read(&self, provider: &Provider) -> Result<Arc<Identity>, NoProof> {
@@ -201,7 +215,8 @@ impl Proofs {
             return Err(NoProof::AccountNotAllowed(label, provider.into()));
         }
         let account_uid = found.metadata.uid.unwrap_or_default();
-        let mint = TokenRequests::new(api, name, label, account_uid.clone());
+        let unanswered = self.unanswered.clone();
+        let mint = TokenRequests::new(api, name, label, account_uid.clone(), unanswered);
         Ok(TokenSource::Minted {
             account_uid,
             mint: Arc::new(mint),

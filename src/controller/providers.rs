@@ -5,6 +5,7 @@
 //! reference that waits for it, without any right to list Secrets.
 
 mod judge;
+mod stored;
 
 use super::act::publish_about;
 use super::observe::Version;
@@ -48,17 +49,27 @@ const READ_PACE: Duration = Duration::from_millis(50);
 pub(super) trait HasStatus {
     /// The status.
     fn status(&self) -> Option<&ProviderStatus>;
+    /// Gives it a status.
+    fn set_status(&mut self, status: Option<ProviderStatus>);
 }
 
 impl HasStatus for crate::api::ImageProvider {
     fn status(&self) -> Option<&ProviderStatus> {
         self.status.as_ref()
     }
+
+    fn set_status(&mut self, status: Option<ProviderStatus>) {
+        self.status = status;
+    }
 }
 
 impl HasStatus for crate::api::ClusterImageProvider {
     fn status(&self) -> Option<&ProviderStatus> {
         self.status.as_ref()
+    }
+
+    fn set_status(&mut self, status: Option<ProviderStatus>) {
+        self.status = status;
     }
 }
 
@@ -130,7 +141,13 @@ where
     K: Watched + HasStatus,
 {
     let context = &shared.context;
-    let provider = (shared.wrap)(object.clone());
+    let mut object = object;
+    let mut provider = (shared.wrap)(object.clone());
+    let unreadable = provider.unreadable().is_some();
+    if unreadable {
+        object = stored::with_stored_status(context, object).await?;
+        provider = (shared.wrap)(object.clone());
+    }
     let previous = object.status().cloned().unwrap_or_default();
     let generation = object.meta().generation.unwrap_or_default();
     if previous.observed_generation == Some(generation) {
@@ -179,10 +196,12 @@ where
     );
     let status = ProviderStatus {
         observed_generation: Some(generation),
-        // Kept while it cannot be looked up: a suspended provider still has one.
+        // Kept while it cannot be looked up: a suspended provider still has one, and one that cannot be
+        // read may.
         project_id: judged
             .project
-            .or_else(|| provider.known_project().map(Into::into)),
+            .or_else(|| provider.known_project().map(Into::into))
+            .or_else(|| previous.project_id.clone().filter(|_| unreadable)),
         conditions,
         breaker: judged.gate.map(|gate| shown(gate.breaker(now)).into()),
     };

@@ -15,11 +15,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Watches at once; the Secrets of more providers are read every minute and no sooner.
+/// Watches under way at once; the Secrets of more providers are read every minute and no sooner.
 const MOST: usize = 500;
 
 /// How long a watch lasts, in seconds; below five minutes, as the API server ends longer ones anyhow.
@@ -34,13 +35,20 @@ const FAILED_FOR: Duration = Duration::from_secs(30);
 /// The watches, by provider.
 pub(crate) struct SecretWatches {
     client: Client,
+    /// Taken by watches that are allowed, so that providers without the right leave them to others.
+    places: Arc<Semaphore>,
     watched: Mutex<HashMap<ProviderId, (ObjectKey, AbortOnDropHandle<()>)>>,
 }
 
 impl SecretWatches {
     pub(crate) fn new(client: Client) -> Self {
+        Self::with_places(client, MOST)
+    }
+
+    fn with_places(client: Client, places: usize) -> Self {
         Self {
             client,
+            places: Arc::new(Semaphore::new(places)),
             watched: Mutex::default(),
         }
     }
@@ -65,11 +73,9 @@ impl SecretWatches {
             return;
         }
         watched.remove(provider);
-        if watched.len() >= MOST {
-            return;
-        }
         let id = provider.clone();
-        let task = watch(self.client.clone(), secret.clone(), move || changed(&id));
+        let (client, places) = (self.client.clone(), self.places.clone());
+        let task = watch(client, places, secret.clone(), move || changed(&id));
         let task = AbortOnDropHandle::new(tokio::spawn(task));
         watched.insert(provider.clone(), (secret, task));
     }
@@ -80,7 +86,7 @@ impl SecretWatches {
     }
 }
 
-async fn watch(client: Client, secret: ObjectKey, changed: impl Fn()) {
+async fn watch(client: Client, places: Arc<Semaphore>, secret: ObjectKey, changed: impl Fn()) {
     let (namespace, name) = &secret;
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let only = format!("metadata.name={name}");
@@ -91,6 +97,10 @@ async fn watch(client: Client, secret: ObjectKey, changed: impl Fn()) {
             tokio::time::sleep(DENIED_FOR).await;
             continue;
         }
+        // The semaphore is never closed.
+        let Ok(_place) = places.acquire().await else {
+            return;
+        };
         // From any version: the Secret as it is comes first, and is known by its version.
         let Ok(stream) = api.watch_metadata(&params, "0").await else {
             tokio::time::sleep(FAILED_FOR).await;
@@ -142,4 +152,48 @@ async fn may_watch(client: &Client, (namespace, name): &ObjectKey) -> bool {
     );
     let allowed = asked.await.ok().and_then(|review| review.status);
     allowed.is_some_and(|status| status.allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ProviderKind;
+    use crate::controller::stub::{Stub, failed};
+    use serde_json::json;
+
+    fn provider(name: &str) -> ProviderId {
+        ProviderId {
+            kind: ProviderKind::Namespaced,
+            namespace: Some("team".into()),
+            name: name.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn providers_without_the_right_leave_the_places_to_those_who_have_it() {
+        let stub = Stub::new(false, |_, request| {
+            if request.starts_with("get") {
+                return failed(410, "Expired");
+            }
+            let allowed = request.contains("\"name\":\"allowed\"");
+            (201, json!({"spec": {}, "status": {"allowed": allowed}}))
+        })
+        .await;
+        let watches = SecretWatches::with_places(stub.client.clone(), 1);
+        let keep = |name: &str| {
+            let secret = Some(("team".to_owned(), name.to_owned()));
+            watches.keep(&provider(name), secret, |_| ());
+        };
+        let asked = async || {
+            let arrived = stub.arrived.notified();
+            let asked = tokio::time::timeout(Duration::from_secs(10), arrived).await;
+            assert!(asked.is_ok(), "it has no place");
+        };
+        for name in ["one", "two", "allowed"] {
+            keep(name);
+            asked().await;
+        }
+        // Who may asks for the Secret next.
+        asked().await;
+    }
 }

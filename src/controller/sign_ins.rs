@@ -4,6 +4,7 @@
 //! would break first: what a provider signs in with comes from its own proof, whoever asks.
 
 use super::proofs::{NoProof, Proofs};
+use super::tokens::Unanswered;
 use crate::api::Reason;
 use crate::cloud::Credential;
 use crate::cloud::identity::{CacheOptions, CredentialCache, Exchanger, Identity, ProjectIds};
@@ -44,7 +45,7 @@ impl From<Failure> for NotSignedIn {
     fn from(failure: Failure) -> Self {
         Self {
             reason: Some(reason(&failure)),
-            failure,
+            failure: for_references(failure),
         }
     }
 }
@@ -63,11 +64,27 @@ pub(super) fn reason(failure: &Failure) -> Reason {
     }
 }
 
+/// What an exchange's failure is for references: an identity service knows nothing of their images or
+/// specs.
+fn for_references(failure: Failure) -> Failure {
+    let kind = match failure.kind {
+        FailureKind::Unreachable
+        | FailureKind::ProviderError
+        | FailureKind::ResponseInvalid
+        | FailureKind::Throttled
+        | FailureKind::AuthenticationFailed
+        | FailureKind::PermissionDenied => failure.kind,
+        _ => FailureKind::ProviderNotReady,
+    };
+    Failure { kind, ..failure }
+}
+
 /// Proofs, issued credentials and projects of all providers.
 pub(crate) struct SignIns {
     proofs: Proofs,
     credentials: CredentialCache,
     projects: ProjectIds,
+    unanswered: Unanswered,
 }
 
 impl SignIns {
@@ -77,10 +94,13 @@ impl SignIns {
         own: OperatorIdentities,
         exchanger: Arc<Exchanger>,
     ) -> Self {
+        let options = CacheOptions::default();
+        let unanswered = Unanswered::default();
         Self {
-            proofs: Proofs::new(client, operator_namespace, own),
-            credentials: CredentialCache::new(exchanger.clone(), CacheOptions::default()),
-            projects: ProjectIds::new(exchanger),
+            proofs: Proofs::new(client, operator_namespace, own, unanswered.clone()),
+            unanswered,
+            projects: ProjectIds::new(exchanger.clone(), options.refusals.clone()),
+            credentials: CredentialCache::new(exchanger, options),
         }
     }
 
@@ -99,17 +119,37 @@ impl SignIns {
         provider: &Provider,
         identity: Arc<Identity>,
     ) -> Result<SignedIn, NotSignedIn> {
-        let credential = self.credentials.credential(&identity).await?;
-        let project = if provider.needs_project() {
-            Some(self.projects.of(&identity, &credential).await?)
-        } else {
-            None
-        };
+        let signing_in = self.exchanged(provider, &identity).await;
+        let (credential, project) = signing_in.map_err(|failure| {
+            let unanswered = self.unanswered.is_of(&identity);
+            match NotSignedIn::from(failure) {
+                // The API server's trouble, not the provider's.
+                known if unanswered && known.reason == Some(Reason::IdentityUnavailable) => {
+                    NotSignedIn {
+                        reason: None,
+                        ..known
+                    }
+                }
+                known => known,
+            }
+        })?;
         Ok(SignedIn {
             identity,
             credential,
             project,
         })
+    }
+
+    async fn exchanged(
+        &self,
+        provider: &Provider,
+        identity: &Arc<Identity>,
+    ) -> Result<(Arc<Credential>, Option<Arc<str>>), Failure> {
+        if provider.needs_project() {
+            let signed_in = self.projects.signed_in(&self.credentials, identity).await?;
+            return Ok((signed_in.0, Some(signed_in.1)));
+        }
+        Ok((self.credentials.credential(identity).await?, None))
     }
 
     /// Another credential of the same identity, after the platform refused this one. `None`: there is
@@ -120,9 +160,13 @@ impl SignIns {
         refused: &[u8; 32],
     ) -> Option<Result<Arc<Credential>, Failure>> {
         if self.credentials.invalidate(identity, refused) {
-            Some(self.credentials.credential(identity).await)
+            let renewed = self.credentials.credential(identity).await;
+            Some(renewed.map_err(for_references))
         } else {
             None
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

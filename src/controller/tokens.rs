@@ -5,7 +5,7 @@
 //! allowed the provider, and of one audience, which is never the API server's.
 
 use super::{ApiError, limited};
-use crate::cloud::identity::Mint;
+use crate::cloud::identity::{Identity, Mint};
 use crate::facts::{Failure, FailureKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,9 +17,56 @@ use kube::Api;
 use kube::api::PostParams;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Life of a token, in seconds: the shortest that the API server grants. It is exchanged at once.
 const LIFE: i64 = 600;
+
+/// ServiceAccounts held at once; a cluster has fewer that providers name.
+const MOST_UNANSWERED: usize = 10_000;
+
+/// The ServiceAccounts, by UID, whose last request got no answer of the API server.
+#[derive(Clone, Default)]
+pub(crate) struct Unanswered(Arc<Mutex<HashSet<String>>>);
+
+impl Unanswered {
+    fn uids(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the identity's last request is among them.
+    pub(crate) fn is_of(&self, identity: &Identity) -> bool {
+        let uid = identity.source().account_uid();
+        uid.is_some_and(|uid| self.uids().contains(uid))
+    }
+
+    fn note<T>(&self, uid: &str, answer: &Result<T, ApiError>) {
+        let mut uids = self.uids();
+        match answer {
+            Err(error) if is_away(error) => {
+                if uids.len() >= MOST_UNANSWERED {
+                    uids.clear();
+                }
+                uids.insert(uid.into());
+            }
+            _ => {
+                uids.remove(uid);
+            }
+        }
+    }
+}
+
+/// Whether nothing was decided: no answer, or one about the API server's own state.
+fn is_away(error: &ApiError) -> bool {
+    match error {
+        ApiError::TimedOut { .. } => true,
+        ApiError::Failed { source, .. } => match &**source {
+            kube::Error::Api(status) => status.code >= 500 || status.code == 429,
+            _ => true,
+        },
+    }
+}
 
 /// Asks for tokens of one ServiceAccount.
 pub(crate) struct TokenRequests {
@@ -27,16 +74,24 @@ pub(crate) struct TokenRequests {
     name: String,
     label: String,
     uid: String,
+    unanswered: Unanswered,
 }
 
 impl TokenRequests {
     /// Tokens of the ServiceAccount that has this name and UID; `label` names it in messages.
-    pub(crate) fn new(api: Api<ServiceAccount>, name: String, label: String, uid: String) -> Self {
+    pub(crate) fn new(
+        api: Api<ServiceAccount>,
+        name: String,
+        label: String,
+        uid: String,
+        unanswered: Unanswered,
+    ) -> Self {
         Self {
             api,
             name,
             label,
             uid,
+            unanswered,
         }
     }
 
@@ -52,6 +107,7 @@ impl TokenRequests {
         let params = PostParams::default();
         let call = self.api.create_token_request(&self.name, &params, &request);
         let answer = limited("requesting a token", call).await;
+        self.unanswered.note(&self.uid, &answer);
         let answer = answer.map_err(|error| self.refused(&error))?;
         let token = answer.status.map(|status| SecretString::from(status.token));
         match token {

@@ -6,7 +6,7 @@
 
 use super::merge::merge;
 use crate::api::condition::truncate;
-use crate::api::{ImageRef, ImageRefSpec, RECONCILE_REQUESTED_AT};
+use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, RECONCILE_REQUESTED_AT};
 use futures::{FutureExt, Stream, TryStreamExt};
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
@@ -70,31 +70,33 @@ pub(super) trait Watched:
 
 impl Watched for ImageRef {
     fn unreadable(error: &str) -> Self {
-        let spec = ImageRefSpec {
-            unreadable: Some(format!(
-                "the object does not fit the kind: {}; apply it again with the installed CRD",
-                truncate(error, 300)
-            )),
-            ..ImageRefSpec::default()
-        };
-        Self {
-            spec,
-            ..Self::default()
-        }
+        let mut object = Self::default();
+        object.spec.unreadable = Some(misfit(error));
+        object
     }
 }
 
-// A provider without a platform is refused for that, which is the nearest to the truth.
-impl Watched for crate::api::ImageProvider {
-    fn unreadable(_: &str) -> Self {
-        Self::default()
+impl Watched for ImageProvider {
+    fn unreadable(error: &str) -> Self {
+        let mut object = Self::default();
+        object.spec.unreadable = Some(misfit(error));
+        object
     }
 }
 
-impl Watched for crate::api::ClusterImageProvider {
-    fn unreadable(_: &str) -> Self {
-        Self::default()
+impl Watched for ClusterImageProvider {
+    fn unreadable(error: &str) -> Self {
+        let mut object = Self::default();
+        object.spec.unreadable = Some(misfit(error));
+        object
     }
+}
+
+fn misfit(error: &str) -> String {
+    format!(
+        "the object does not fit the kind: {}; apply it again with the installed CRD",
+        truncate(error, 300)
+    )
 }
 
 /// The object, or what stands for it.
@@ -138,6 +140,11 @@ fn trim<K: Resource>(object: &mut K) {
     }
 }
 
+/// Whether an error says that there is no right to list.
+fn is_refusal(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.is_forbidden())
+}
+
 /// Every object as it is added or changed, its status too, kept in the store of `writer`.
 fn applied<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
@@ -148,7 +155,7 @@ fn applied<K: Watched>(
             .default_backoff()
             .map_ok(readable)
     });
-    merge(watches.collect())
+    merge(watches.collect(), is_refusal)
         .modify(trim)
         .reflect(writer)
         .applied_objects()
@@ -183,7 +190,6 @@ pub(super) fn providers<K: Watched>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::ImageProvider;
     use kube::ResourceExt as _;
     use serde_json::json;
 
@@ -213,6 +219,7 @@ mod tests {
         });
         let provider: ImageProvider = read(serde_json::from_value(value).unwrap());
         assert_eq!(provider.name_any(), "bad");
-        assert!(provider.spec.model_arts.is_none() && provider.spec.pai.is_none());
+        let unreadable = provider.spec.unreadable.unwrap();
+        assert!(unreadable.contains("does not fit the kind"), "{unreadable}");
     }
 }

@@ -39,6 +39,14 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Whether it says nothing about credentials or the question: an outage shows so.
+    pub const fn is_passing(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::ProviderError | Self::ResponseInvalid
+        )
+    }
+
     /// The name in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -68,6 +68,7 @@ async fn day(source: Source, gives: Gives) -> Day {
         clock: clock.clone(),
         seed: 1,
         capacity: 4,
+        ..CacheOptions::default()
     };
     let cache = CredentialCache::with_exchange(exchange, options);
     let identity = Arc::new(identity(source));

@@ -1,21 +1,15 @@
 //! Each form against the clouds: what comes, what is refused, and where tokens travel.
 
-use super::{
-    AUDIENCES, Bench, agency, all, huawei_keys, id_token, identity, password, rrsa, sts, user,
-};
+use super::{AUDIENCES, Bench, agency, all, huawei_keys, id_token, password, rrsa, sts, user};
 use fakecloud::{
     Fault, FaultKind, IamErrorShape, IdToken, KeyEnvelope, KeyNames, Operation, Place, TokenKind,
     defaults,
 };
-use imageref::cloud::Credential;
-use imageref::cloud::identity::{
-    AgencyUser, HUAWEI_AUDIENCE, Identity, ProjectIds, Region, Source, TokenSource,
-};
+use imageref::cloud::identity::{AgencyUser, HUAWEI_AUDIENCE, TokenSource};
 use imageref::facts::FailureKind::{
     self, AuthenticationFailed, PermissionDenied, ProviderError, ProviderNotReady, ResponseInvalid,
     Throttled, Unreachable,
 };
-use std::sync::Arc;
 
 /// Who takes id tokens.
 const TAKERS: [Operation; 4] = [
@@ -238,52 +232,4 @@ async fn a_token_is_minted_for_its_cloud_and_a_file_read_for_every_exchange() {
     let failure = bench.exchange(source).await.unwrap_err();
     assert!(failure.message.contains("cannot be read"), "{failure}");
     assert!(!failure.message.contains("token\""), "no path: {failure}");
-}
-
-#[tokio::test]
-async fn a_project_is_found_by_the_regions_name_and_remembered() {
-    let bench = Bench::new().await;
-    let projects = ProjectIds::new(bench.exchanger.clone());
-    let issued = bench
-        .exchange(agency(user(defaults::IAM_PASSWORD), defaults::AGENCY))
-        .await;
-    let token = bench
-        .exchange(password(defaults::IAM_PASSWORD, None))
-        .await
-        .unwrap();
-    for credential in [huawei_keys(), issued.unwrap().credential, token.credential] {
-        let own = identity(Source::Static(credential.clone()));
-        for _ in 0..3 {
-            assert_eq!(
-                &*projects.of(&own, &credential).await.unwrap(),
-                defaults::PROJECT_ID
-            );
-        }
-    }
-    assert_eq!(
-        bench.fake.calls().of(Operation::IamProjects),
-        3,
-        "once a proof"
-    );
-
-    let elsewhere = Region::new("cn-south-1").unwrap();
-    let nobody = Identity::new(Source::Static(huawei_keys()), elsewhere).unwrap();
-    bench.fake.add_project("b", defaults::REGION);
-    let two = identity(password("x", None));
-    for (identity, count) in [(&nobody, 0), (&two, 2)] {
-        let failure = projects.of(identity, &huawei_keys()).await.unwrap_err();
-        assert_eq!(failure.kind, ProviderNotReady);
-        assert!(
-            failure.message.contains(&format!("names {count} projects")),
-            "{failure}"
-        );
-        assert!(failure.message.contains("set projectId"), "{failure}");
-    }
-    let wrong = Credential::HuaweiToken("wrong".into());
-    let failure = projects
-        .of(&identity(Source::Static(wrong.clone())), &wrong)
-        .await
-        .unwrap_err();
-    assert_eq!(failure.kind, AuthenticationFailed);
-    assert!(Arc::strong_count(&bench.exchanger) >= 2);
 }

@@ -182,7 +182,7 @@ async fn nothing_issued_is_in_any_debug_or_log_nor_the_token_on_the_way() {
     let bench = Bench::new().await;
     let log = Log::default();
     let _listening = log.listen();
-    let projects = ProjectIds::new(bench.exchanger.clone());
+    let projects = ProjectIds::new(bench.exchanger.clone(), Arc::default());
     let cache = CredentialCache::new(bench.exchanger.clone(), CacheOptions::default());
     let mut texts = vec![format!("{:?}", bench.exchanger)];
     for source in super::all(&bench) {

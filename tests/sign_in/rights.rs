@@ -198,3 +198,63 @@ fn several_namespaces_are_served_each_with_its_own_rights() {
     second.image_ref("r", &spec);
     second.wait_reason("r", "Resolved");
 }
+
+#[test]
+fn a_namespace_without_rights_and_cluster_providers_without_them_hold_up_no_other() {
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
+    scene.apply(include_str!("../../deploy/rbac-namespace.yaml"));
+    scene
+        .cluster
+        .kubectl(&["create", "namespace", "second"])
+        .unwrap();
+    let token = scene
+        .cluster
+        .service_account_token("team", "imageref")
+        .unwrap();
+    let mut args = arguments(&scene.cloud, scene.cluster.folder());
+    args.extend(
+        [
+            "--namespaces",
+            "team,second",
+            "--operator-namespace",
+            "team",
+            "--cluster-providers",
+        ]
+        .map(Into::into),
+    );
+    scene.operator = Some(operator::start_as(
+        scene.cluster,
+        "operator",
+        &token,
+        args,
+        Vec::new(),
+    ));
+    let spec = reference("ImageProvider", "default", false);
+    scene.modelarts("default");
+    scene.image_ref("r", &spec);
+    scene.wait_reason("r", "Resolved");
+    // Given the rights, the other one joins.
+    let rights = include_str!("../../deploy/rbac-namespace.yaml");
+    let role = rights.split("---").nth(1).unwrap();
+    let second = ["apply", "-n", "second", "-f", "-"];
+    scene.cluster.kubectl_with_stdin(&second, role).unwrap();
+    let binding = [
+        "create",
+        "rolebinding",
+        "imageref-operator",
+        "-n",
+        "second",
+        "--role=imageref-operator",
+        "--serviceaccount=team:imageref",
+    ];
+    scene.cluster.kubectl(&binding).unwrap();
+    let second = Scene {
+        namespace: "second".into(),
+        ..scene
+    };
+    second.modelarts("default");
+    second.image_ref("r", &spec);
+    second.wait_reason("r", "Resolved");
+}

@@ -244,11 +244,12 @@ impl Asker {
         provider: &Provider,
         identity: Arc<Identity>,
     ) -> Result<SignedIn, Failure> {
-        let credential = self.credentials.credential(&identity).await?;
-        let project = if provider.needs_project() {
-            Some(self.projects.of(&identity, &credential).await?)
+        let (credential, project) = if provider.needs_project() {
+            let signed_in = self.projects.signed_in(&self.credentials, &identity);
+            let (credential, project) = signed_in.await?;
+            (credential, Some(project))
         } else {
-            None
+            (self.credentials.credential(&identity).await?, None)
         };
         Ok(SignedIn {
             identity,

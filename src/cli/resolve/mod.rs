@@ -107,6 +107,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
             manifests.ignored,
         ));
     }
+    let options = CacheOptions::default();
     let asker = Asker {
         manifests,
         clouds,
@@ -114,8 +115,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         operator_namespace: arguments.operator_namespace,
         environment: (!arguments.no_env).then_some(credentials::process),
         gates: Gates::default(),
-        credentials: CredentialCache::new(exchanger.clone(), CacheOptions::default()),
-        projects: ProjectIds::new(exchanger),
+        projects: ProjectIds::new(exchanger.clone(), options.refusals.clone()),
+        credentials: CredentialCache::new(exchanger, options),
         origins: std::sync::Mutex::default(),
     };
     let bar = progress(asker.manifests.refs.len());

@@ -1,28 +1,24 @@
 //! What was issued, by proof.
 //!
-//! Owns one entry a proof, one exchange under way per entry, and how many entries there are. Must
-//! not know how a proof is exchanged. The invariant that would break first: an entry is found by the
-//! whole proof and by nothing else.
+//! Owns one entry a proof, and one exchange under way per entry. Must not know how a proof is
+//! exchanged. The invariant that would break first: what was issued for a proof is in its entry alone.
 
+use super::entries::{Entries, Worth};
 use super::exchange::{Clock, Exchanger};
 use super::state::{Moment, State, Verdict};
-use super::{Identity, Issued, Proof, Source};
+use super::{Identity, Issued, Refusals, Source};
 use crate::cloud::Credential;
 use crate::facts::{Failure, FailureKind};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Bound on a whole exchange, of two or three calls.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What nobody has asked for in so long is dropped, and its secrets wiped.
-const IDLE: Duration = Duration::from_secs(2 * 3600);
 
 /// How a proof is exchanged.
 pub type Exchange =
@@ -35,8 +31,10 @@ pub struct CacheOptions {
     pub clock: Clock,
     /// Spreads renewals of several processes.
     pub seed: u64,
-    /// Proofs held at once; the one not used for longest makes room.
+    /// Proofs held at once; one that is not used makes room.
     pub capacity: usize,
+    /// Users and keys that were refused.
+    pub refusals: Arc<Refusals>,
 }
 
 impl Default for CacheOptions {
@@ -46,6 +44,7 @@ impl Default for CacheOptions {
             clock: Arc::new(Timestamp::now),
             seed: uuid::Uuid::new_v4().as_u64_pair().0,
             capacity: 4096,
+            refusals: Arc::default(),
         }
     }
 }
@@ -61,8 +60,6 @@ struct Inner {
 #[derive(Default)]
 struct Entry {
     inner: Mutex<Inner>,
-    /// When it was last asked for, in milliseconds since the cache was made.
-    used: AtomicU64,
 }
 
 impl Entry {
@@ -70,13 +67,22 @@ impl Entry {
         // Every change is one assignment; a panic in between leaves nothing half done.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn worth(&self, now: Moment) -> Worth {
+        let inner = self.lock();
+        match inner.state.judge(now) {
+            _ if inner.flight.is_some() || inner.state.rests(now) => Worth::Keep,
+            Verdict::Serve(_) | Verdict::ServeAndRenew(_) => Worth::WhileInUse,
+            Verdict::Exchange | Verdict::Fail(_) => Worth::Nothing,
+        }
+    }
 }
 
 struct Held {
     exchange: Exchange,
     options: CacheOptions,
     made: Instant,
-    entries: Mutex<HashMap<Proof, Arc<Entry>>>,
+    entries: Entries<Entry>,
 }
 
 /// Issued credentials. Cheap to clone; clones share everything.
@@ -103,9 +109,9 @@ impl CredentialCache {
     pub fn with_exchange(exchange: Exchange, options: CacheOptions) -> Self {
         Self(Arc::new(Held {
             exchange,
-            options,
             made: Instant::now(),
-            entries: Mutex::default(),
+            entries: Entries::new(options.capacity),
+            options,
         }))
     }
 
@@ -118,7 +124,7 @@ impl CredentialCache {
         if let Source::Static(credential) = identity.source() {
             return Ok(Arc::new(credential.clone()));
         }
-        let entry = self.0.entry(identity.proof());
+        let entry = self.0.entry(identity)?;
         let doubtful = {
             let mut inner = entry.lock();
             let now = self.0.moment();
@@ -154,19 +160,20 @@ impl CredentialCache {
         if matches!(identity.source(), Source::Static(_)) {
             return false;
         }
-        let entry = self.0.entry(identity.proof());
         let now = self.0.moment();
-        entry.lock().state.refuse(now, fingerprint)
+        self.0
+            .entry(identity)
+            .is_ok_and(|entry| entry.lock().state.refuse(now, fingerprint))
     }
 
     /// Drops what is held for a proof: its provider is gone.
     pub fn forget(&self, identity: &Identity) {
-        self.0.entries().remove(&identity.proof());
+        self.0.entries.forget(&identity.proof());
     }
 
     /// How many proofs are held.
     pub fn len(&self) -> usize {
-        self.0.entries().len()
+        self.0.entries.len()
     }
 
     /// Whether none is.
@@ -181,10 +188,6 @@ enum Step {
 }
 
 impl Held {
-    fn entries(&self) -> MutexGuard<'_, HashMap<Proof, Arc<Entry>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn moment(&self) -> Moment {
         Moment {
             wall: (self.options.clock)(),
@@ -192,27 +195,10 @@ impl Held {
         }
     }
 
-    fn entry(&self, proof: Proof) -> Arc<Entry> {
-        let now = self.made.elapsed();
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let mut entries = self.entries();
-        if !entries.contains_key(&proof) {
-            if let Some(idle) = now.checked_sub(IDLE) {
-                entries.retain(|_, entry| entry.used.load(Ordering::Relaxed) >= millis(idle));
-            }
-            while entries.len() >= self.options.capacity.max(1) {
-                let oldest = entries
-                    .iter()
-                    .min_by_key(|(_, e)| e.used.load(Ordering::Relaxed));
-                let Some(oldest) = oldest.map(|(proof, _)| *proof) else {
-                    break;
-                };
-                entries.remove(&oldest);
-            }
-        }
-        let entry = entries.entry(proof).or_default();
-        entry.used.store(millis(now), Ordering::Relaxed);
-        entry.clone()
+    fn entry(&self, identity: &Identity) -> Result<Arc<Entry>, Failure> {
+        let now = self.moment();
+        self.entries
+            .of(identity.proof(), now.run, |entry| entry.worth(now))
     }
 
     fn act(
@@ -271,7 +257,13 @@ async fn run(
     let form = identity.source().form();
     let evidence = identity.evidence().await;
     let seed = held.options.seed ^ identity.proof().seed();
-    let exchange = tokio::time::timeout(PATIENCE, (held.exchange)(identity));
+    let principal = identity.source().principal();
+    let clock = || (held.options.clock)();
+    let attempt = held
+        .options
+        .refusals
+        .attempt(principal, clock, || (held.exchange)(identity));
+    let exchange = tokio::time::timeout(PATIENCE, attempt);
     let brought = exchange.await.unwrap_or_else(|_| {
         let message = format!(
             "the proof was not exchanged within {} s",

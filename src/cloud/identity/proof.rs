@@ -5,7 +5,7 @@
 //! kept under its hash, so naming another's key, role or agency finds nothing.
 
 use super::endpoints::Region;
-use super::source::Source;
+use super::source::{Source, hashed};
 use super::token::{TokenSource, read_token};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -44,18 +44,11 @@ impl Identity {
     /// One sentence that says what to write instead; no part of the proof is in it.
     pub fn new(source: Source, region: Region) -> Result<Self, String> {
         source.check()?;
-        let mut hash = Sha256::new();
-        let mut add = |part: &[u8]| {
-            // The length in front: "ab" + "c" and "a" + "bc" are different proofs.
-            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(part);
-        };
-        add(source.form().as_bytes());
-        add(region.as_str().as_bytes());
-        for part in source.parts() {
-            add(&part);
-        }
-        let proof = Proof(hash.finalize().into());
+        let parts = source.parts();
+        let form = [source.form(), region.as_str()].map(str::as_bytes);
+        let proof = Proof(hashed(
+            form.into_iter().chain(parts.iter().map(Vec::as_slice)),
+        ));
         Ok(Self {
             source,
             region,
@@ -224,6 +217,44 @@ mod tests {
         assert_eq!(proofs.len(), regions * (sources.len() - 1));
         let again = Identity::new(sources[0].clone(), Region::new("cn-north-4").unwrap());
         assert!(proofs.contains(&again.unwrap().proof()));
+    }
+
+    #[test]
+    fn a_principal_is_the_whole_user_or_key_whatever_it_is_used_for() {
+        let user = |secret: &str| AgencyUser::Password {
+            domain: "d".into(),
+            user: "u".into(),
+            password: secret.into(),
+        };
+        let principal = |source: Source| source.principal();
+        let wrong = principal(password("d", "u", "p", None));
+        assert!(wrong.is_some());
+        for same in [
+            password("d", "u", "p", Some("project")),
+            agency(user("p"), "a"),
+            agency(user("p"), "b"),
+        ] {
+            assert_eq!(principal(same), wrong);
+        }
+        for other in [
+            password("d", "u", "q", None),
+            password("du", "", "p", None),
+            agency(user("q"), "a"),
+        ] {
+            assert_ne!(principal(other), wrong);
+        }
+        let key = principal(Source::Static(keys("a")));
+        assert!(key.is_some());
+        assert_eq!(principal(agency(AgencyUser::Keys(keys("a")), "g")), key);
+        assert_ne!(principal(Source::Static(keys("b"))), key);
+        for none in [
+            Source::Static(Credential::HuaweiToken("t".into())),
+            Source::HuaweiMetadata,
+            sts("p", "r", minted("uid")),
+            rrsa("r", minted("uid")),
+        ] {
+            assert_eq!(principal(none), None);
+        }
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! out, two tenants would share.
 
 use super::endpoints::NearUri;
+use super::principal::Principal;
 use super::token::TokenSource;
 use crate::cloud::Credential;
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -124,6 +126,56 @@ impl Source {
             Self::AlibabaOidc { .. } => "alibaba_oidc",
             Self::AlibabaMetadata { .. } => "alibaba_metadata",
             Self::AlibabaCredentialsUri { .. } => "alibaba_credentials_uri",
+        }
+    }
+
+    /// The user or key that a cloud may lock: all of it, and nothing of what it is used for. None for
+    /// tokens and identities, which are not locked.
+    pub fn principal(&self) -> Option<Principal> {
+        let keys = |keys: &Credential| match keys {
+            Credential::HuaweiKeys { .. } | Credential::AlibabaKeys { .. } => {
+                Some(Principal::new(keys.fingerprint()))
+            }
+            Credential::HuaweiToken(_) => None,
+        };
+        match self {
+            Self::Static(credential)
+            | Self::HuaweiAgency {
+                user: AgencyUser::Keys(credential),
+                ..
+            } => keys(credential),
+            Self::HuaweiPassword {
+                domain,
+                user,
+                password,
+                ..
+            }
+            | Self::HuaweiAgency {
+                user:
+                    AgencyUser::Password {
+                        domain,
+                        user,
+                        password,
+                    },
+                ..
+            } => {
+                let parts = ["huawei-user", domain, user, password.expose_secret()];
+                Some(Principal::new(hashed(parts.map(str::as_bytes))))
+            }
+            _ => None,
+        }
+    }
+
+    /// The UID of the ServiceAccount whose tokens are exchanged.
+    pub fn account_uid(&self) -> Option<&str> {
+        match self {
+            Self::HuaweiStsOidc { token, .. }
+            | Self::HuaweiIdToken { token, .. }
+            | Self::AlibabaOidc { token, .. } => match token {
+                TokenSource::Minted { account_uid, .. } => Some(account_uid),
+                TokenSource::Projected(_) => None,
+            },
+            _ => None,
         }
     }
 
@@ -278,6 +330,17 @@ impl Source {
             Self::AlibabaMetadata { role } => role.as_deref().map_or(Ok(()), check_role),
         }
     }
+}
+
+/// A hash of parts in their order.
+pub(super) fn hashed<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // The length in front: "ab" + "c" and "a" + "bc" are different proofs.
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// A role's name as a path segment.

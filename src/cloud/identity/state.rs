@@ -92,6 +92,13 @@ impl State {
         }
     }
 
+    /// Whether no exchange is due because the last one failed.
+    pub(super) fn rests(&self, now: Moment) -> bool {
+        self.trouble
+            .as_ref()
+            .is_some_and(|trouble| now.run < trouble.at + trouble.wait)
+    }
+
     /// Whether a proof that was refused may have changed since: it is read from a file.
     pub(super) fn may_have_changed(&self, now: Moment) -> bool {
         self.trouble.as_ref().is_some_and(|trouble| {
@@ -151,10 +158,23 @@ impl State {
                     .saturating_add(1);
                 let refused = failure.kind == FailureKind::AuthenticationFailed;
                 let wait = if refused {
-                    REFUSED_FOR
+                    // Sooner, if it was not tried because its user was refused elsewhere.
+                    failure
+                        .retry_after
+                        .map_or(REFUSED_FOR, |left| left.min(REFUSED_FOR))
                 } else {
                     let asked = failure.retry_after.unwrap_or_default().min(LONGEST_PAUSE);
                     renewal::backoff(in_a_row).max(asked)
+                };
+                // An outage that shows in many ways is one: its first failure stays.
+                let failure = match &self.trouble {
+                    Some(first) if first.failure.kind.is_passing() && failure.kind.is_passing() => {
+                        Failure {
+                            retry_after: failure.retry_after,
+                            ..first.failure.clone()
+                        }
+                    }
+                    _ => failure,
                 };
                 self.trouble = Some(Trouble {
                     failure: failure.clone(),

@@ -170,6 +170,26 @@ fn the_operators_identity_is_what_its_flags_say_and_nothing_else() {
     assert!(form(&none, Cloud::Huawei, &pod).contains("--huawei-pod-identity-uri"));
 }
 
+#[test]
+fn two_providers_have_two_sessions_however_long_their_names_are() {
+    let long = "n".repeat(253);
+    let namespace = "s".repeat(63);
+    let all = [
+        provider(Some("team"), "default"),
+        provider(None, "team.default"),
+        provider(Some("cluster"), "default"),
+        provider(None, "default"),
+        provider(Some(&namespace), "a"),
+        provider(Some(&namespace), "b"),
+        provider(None, &long),
+        provider(None, &format!("{long}.b")),
+    ];
+    let names: std::collections::BTreeSet<_> = all.iter().map(session_name).collect();
+    assert_eq!(names.len(), all.len());
+    assert!(names.contains("imageref.team.default"));
+    assert!(names.contains("imageref.cluster_team.default"));
+}
+
 proptest! {
     #[test]
     fn a_sessions_name_is_one_that_sts_takes(namespace in "[a-z0-9-]{1,63}", name in "[a-z0-9.-]{1,253}") {

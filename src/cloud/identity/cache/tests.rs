@@ -1,10 +1,12 @@
 //! The cache under virtual time, with exchanges of the test's own.
 
+mod bounds;
+
 use super::*;
 use crate::cloud::identity::{Mint, Region, TokenSource};
 use jiff::SignedDuration;
 use secrecy::SecretString;
-use std::sync::atomic::{AtomicI64, AtomicU32};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 /// A platform that issues keys of some life, or fails.
 struct Bench {
@@ -69,6 +71,7 @@ impl Bench {
             clock,
             seed: 7,
             capacity,
+            refusals: Arc::default(),
         };
         let (counted, failing, lives) = (calls.clone(), fail.clone(), life.clone());
         let exchange: Exchange = Arc::new(move |_| {
@@ -317,25 +320,28 @@ async fn a_clock_that_jumps_costs_an_exchange_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_number_of_proofs_is_bounded_and_the_oldest_goes_first() {
-    let bench = Bench::with_capacity(3600, 3);
-    let kept = rrsa("r", "kept");
-    for uid in 0..20 {
-        bench.cache.credential(&kept).await.unwrap();
-        bench
-            .cache
-            .credential(&rrsa("r", &uid.to_string()))
-            .await
-            .unwrap();
-        assert!(bench.cache.len() <= 3);
+async fn an_outage_that_shows_in_many_ways_keeps_its_first_face() {
+    let bench = Bench::new(3600);
+    let identity = rrsa("r", "u");
+    let kinds = [
+        FailureKind::Unreachable,
+        FailureKind::ProviderError,
+        FailureKind::ResponseInvalid,
+    ];
+    for kind in kinds.into_iter().cycle().take(9) {
+        bench.fails(Some(kind));
+        let before = bench.calls();
+        while bench.calls() == before {
+            let failure = bench.cache.credential(&identity).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Unreachable);
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
     }
-    assert_eq!(bench.calls(), 21, "the one in use stayed");
-    bench.cache.forget(&kept);
-    assert_eq!(bench.cache.len(), 2);
-    tokio::time::sleep(IDLE + Duration::from_secs(1)).await;
-    bench.cache.credential(&kept).await.unwrap();
-    assert_eq!(bench.cache.len(), 1, "what nobody asks for is dropped");
-    bench.life.store(60, Ordering::Relaxed);
+    // What is no outage shows at once.
+    bench.fails(Some(FailureKind::PermissionDenied));
+    tokio::time::sleep(Duration::from_secs(301)).await;
+    let failure = bench.cache.credential(&identity).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::PermissionDenied);
 }
 
 #[tokio::test(start_paused = true)]
