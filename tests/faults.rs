@@ -314,3 +314,33 @@ fn a_platform_that_hangs_does_not_hold_up_another_ones_reference() {
         "{calls}: spec.limits.maxConcurrent, and all still hang"
     );
 }
+
+#[test]
+fn a_wrong_key_that_many_providers_name_is_tried_three_times_at_most() {
+    let Some(scene) = Scene::new("shared-key") else {
+        return;
+    };
+    let account = scene.cloud.huawei_accounts()[defaults::HUAWEI_AK].clone();
+    scene.cloud.add_huawei_account("AKSHARED", account);
+    scene.apply(&secret("huawei", "AKSHARED", "wrong"));
+    let url = scene.cloud.url();
+    let documents: Vec<String> = (0..8)
+        .flat_map(|n| {
+            let provider = format!(
+                "{{apiVersion: imageref.dev/v1alpha1, kind: ImageProvider, metadata: {{name: p{n}}},
+                  spec: {{modelArts: {{region: cn-north-4, projectId: p{n}, endpoint: \"{url}\"}}, auth: {{secretRef: {{name: huawei}}}}}}}}"
+            );
+            let reference = format!(
+                "{{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {{name: r{n}}}, spec: {{providerRef: {{kind: ImageProvider, name: p{n}}}, {}}}}}",
+                notebook(ASCEND_NOTEBOOK_ID)
+            );
+            [provider, reference]
+        })
+        .collect();
+    scene.apply(&documents.join("\n---\n"));
+    for n in 0..8 {
+        scene.wait_reason(&format!("r{n}"), "AuthenticationFailed");
+    }
+    let calls = scene.cloud.calls().total();
+    assert!(calls <= 3, "{calls}: more than five in a row lock the key");
+}

@@ -9,7 +9,7 @@ use super::sign_ins::SignedIn;
 use crate::api::ImageRef;
 use crate::cloud::Credential;
 use crate::cloud::gate::Gate;
-use crate::cloud::identity::Identity;
+use crate::cloud::identity::{Identity, Source};
 use crate::cloud::snapshot::{Calls, Listing, Question, Scope};
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::{self, Look, Provided, ProviderId, Target};
@@ -44,14 +44,22 @@ impl Asked {
         F: Future<Output = Result<T, Failure>>,
     {
         let now = Timestamp::now;
+        // What was issued is nobody's key: a refusal of it says nothing of who it was issued to.
+        let source = self.identity.source();
+        let principal = source
+            .principal()
+            .filter(|_| matches!(source, Source::Static(_)));
+        let refusals = self.context.sign_ins.refusals();
+        if let Some(failure) = principal.and_then(|own| refusals.refused(&own, now())) {
+            return Some(Err(failure));
+        }
         let before = (self.gate.health(), self.gate.pause(now()).is_some());
         let mut credential = self.credential.clone();
         let mut renewed = false;
         let result = loop {
             let fingerprint = credential.fingerprint();
-            let passed = self
-                .gate
-                .pass(&fingerprint, now, || call(credential.clone()));
+            let made = || refusals.attempt(principal, now, || call(credential.clone()));
+            let passed = self.gate.pass(&fingerprint, now, made);
             match passed.await? {
                 Err(failure) if failure.kind == FailureKind::AuthenticationFailed && !renewed => {
                     renewed = true;

@@ -7,7 +7,9 @@ use super::proofs::{NoProof, Proofs};
 use super::tokens::Unanswered;
 use crate::api::Reason;
 use crate::cloud::Credential;
-use crate::cloud::identity::{CacheOptions, CredentialCache, Exchanger, Identity, ProjectIds};
+use crate::cloud::identity::{
+    CacheOptions, CredentialCache, Exchanger, Identity, ProjectIds, Refusals,
+};
 use crate::cloud::provider::Provider;
 use crate::cloud::sign_in::OperatorIdentities;
 use crate::facts::{Failure, FailureKind};
@@ -84,6 +86,7 @@ pub(crate) struct SignIns {
     proofs: Proofs,
     credentials: CredentialCache,
     projects: ProjectIds,
+    refusals: Arc<Refusals>,
     unanswered: Unanswered,
 }
 
@@ -100,8 +103,14 @@ impl SignIns {
             proofs: Proofs::new(client, operator_namespace, own, unanswered.clone()),
             unanswered,
             projects: ProjectIds::new(exchanger.clone(), options.refusals.clone()),
+            refusals: options.refusals.clone(),
             credentials: CredentialCache::new(exchanger, options),
         }
+    }
+
+    /// What is known of users and keys that were refused.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Signs a provider in with its objects as last read.

@@ -206,6 +206,7 @@ fn count(refs: &[Held], reason: Reason) -> usize {
     refs.iter().filter(of).count()
 }
 
+#[expect(clippy::print_stdout, reason = "the figures of the day")]
 #[tokio::test(start_paused = true)]
 async fn a_day_with_an_outage_and_throttling_and_a_new_process_costs_few_calls_and_writes() {
     let bench = Bench::new(IMAGES);
