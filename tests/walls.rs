@@ -97,6 +97,9 @@ fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
         "cloud/address.rs",
         "cloud/provider.rs",
         "cloud/select.rs",
+        "cloud/snapshot/choice.rs",
+        "cloud/snapshot/listing.rs",
+        "cloud/snapshot/scope.rs",
         "registry/swr_login.rs",
     ];
     for part in parts {
