@@ -28,8 +28,11 @@ impl By {
 
 /// The pages of a list that was never read: some hundred images.
 const FIRST_GUESS: u32 = 4;
-/// How long a list that cannot be had is not asked for.
-pub(super) const UNLISTED_FOR: Duration = Duration::from_secs(600);
+/// How long a list is not asked for that is forbidden, or cannot be read.
+const FORBIDDEN_FOR: Duration = Duration::from_secs(600);
+/// How long one is not asked for that keeps failing: an outage fails gets as well, and when it is over a
+/// list brings everybody back, where gets would take one another's turns.
+const FAILING_FOR: Duration = Duration::from_secs(30);
 /// So many failures in a row are no hiccup: the list is out of order, and gets may not be.
 const OUT_OF_ORDER: u32 = 3;
 
@@ -51,16 +54,18 @@ pub(super) fn choose(pages: Option<u32>, distinct: usize, query: &Query) -> By {
     }
 }
 
-/// Whether a failed list says that gets should be tried instead: it is forbidden, or not to be read,
-/// or has failed so many times in a row.
-pub(super) fn is_unlisted(kind: FailureKind, in_a_row: u32) -> bool {
+/// How long gets should be tried in place of a list that failed, if they should: it is forbidden, or not
+/// to be read, or has failed so many times in a row.
+pub(super) fn unlisted_for(kind: FailureKind, in_a_row: u32) -> Option<Duration> {
     match kind {
         FailureKind::PermissionDenied | FailureKind::BadRequest | FailureKind::ResponseInvalid => {
-            true
+            Some(FORBIDDEN_FOR)
         }
-        FailureKind::Unreachable | FailureKind::ProviderError => in_a_row >= OUT_OF_ORDER,
+        FailureKind::Unreachable | FailureKind::ProviderError if in_a_row >= OUT_OF_ORDER => {
+            Some(FAILING_FOR)
+        }
         // A pause is for gets too, and so is a refused credential.
-        _ => false,
+        _ => None,
     }
 }
 
@@ -118,7 +123,7 @@ mod tests {
             (FailureKind::AuthenticationFailed, None),
             (FailureKind::ProviderNotReady, None),
         ] {
-            let first = (1..9).find(|in_a_row| is_unlisted(kind, *in_a_row));
+            let first = (1..9).find(|in_a_row| unlisted_for(kind, *in_a_row).is_some());
             assert_eq!(first, at, "{kind:?}");
         }
     }

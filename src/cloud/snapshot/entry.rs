@@ -3,7 +3,7 @@
 //! Owns the list, the answers about single images, and bounds on both. Must not know whose they
 //! are. The invariant that would break first: answers about single images are as bounded as lists.
 
-use super::choice::{By, UNLISTED_FOR, choose, is_unlisted};
+use super::choice::{By, choose, unlisted_for};
 use super::listing::Listing;
 use super::slot::{Kept, Slot};
 use crate::facts::{Facts, Failure};
@@ -107,9 +107,8 @@ impl Entry {
     /// How the list has failed, if that is such that gets may not fail.
     pub(super) fn unlisted(&self, now: Duration) -> Option<Failure> {
         let failed = self.list.failed()?;
-        let over = failed.at.saturating_add(UNLISTED_FOR);
-        let unlisted = is_unlisted(failed.failure.kind, failed.in_a_row) && now < over;
-        unlisted.then_some(failed.failure)
+        let time = unlisted_for(failed.failure.kind, failed.in_a_row)?;
+        (now < failed.at.saturating_add(time)).then_some(failed.failure)
     }
 
     fn gets(&self) -> MutexGuard<'_, Gets> {
