@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest that one call may take, all its pages included.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
+const CALL_LIMIT: Duration = Duration::from_secs(20);
 
 /// First and longest wait of a reference whose provider is busy.
 const SHORTEST_BUSY: Duration = Duration::from_millis(250);
