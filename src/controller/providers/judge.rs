@@ -12,7 +12,11 @@ use crate::controller::Context;
 use crate::controller::observe::{self, Version};
 use crate::controller::sign_ins::{self, NotSignedIn, SignedIn};
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::warn;
+
+/// The longest wait for a provider to sign in: one slow identity service holds up no other provider.
+const SIGN_IN_LIMIT: Duration = Duration::from_secs(5);
 
 /// What there is to say of a provider.
 pub(super) struct Judged {
@@ -37,7 +41,8 @@ impl Judged {
     }
 }
 
-/// Whether the provider can be used. `None`: what it signs in with could not be read just now.
+/// Whether the provider can be used. `None`: what it signs in with could not be read just now, or its
+/// sign-in is still under way.
 pub(super) async fn judge(context: &Context, provider: &Provider) -> Option<Judged> {
     let allowed = &context.config.allowed;
     // Before anything is sent anywhere.
@@ -55,9 +60,12 @@ pub(super) async fn judge(context: &Context, provider: &Provider) -> Option<Judg
         let message = "spec.suspend is set: the platform is not asked until it is removed";
         return Some(Judged::not_ready(Reason::Suspended, message.into()));
     }
+    let signing_in = context.sign_ins.anew(provider);
+    // What issues credentials goes on without us, and is asked how it ended at the next reconcile.
+    let signed_in = tokio::time::timeout(SIGN_IN_LIMIT, signing_in).await.ok()?;
     let SignedIn {
         identity, project, ..
-    } = match context.sign_ins.anew(provider).await {
+    } = match signed_in {
         Ok(signed_in) => signed_in,
         Err(NotSignedIn { reason, failure }) => {
             if reason.is_none() {
