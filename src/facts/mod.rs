@@ -4,6 +4,7 @@
 //! the clock. The invariant that would break first: the answer of a get and the entry of a list
 //! about the same image yield equal facts.
 
+pub mod content;
 pub mod failure;
 pub mod lite_server;
 pub mod notebook;
@@ -12,6 +13,7 @@ pub mod text;
 pub mod vocabulary;
 pub mod wire;
 
+pub use content::{Content, Digest, Platform};
 pub use failure::{Failure, FailureKind};
 pub use vocabulary::{Api, Arch, ImageStatus};
 
