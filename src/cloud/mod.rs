@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod gate;
 pub mod guard;
 pub mod identity;
+pub(crate) mod management;
 pub mod modelarts;
 pub mod network;
 mod paging;

@@ -74,6 +74,8 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     /// The token that IAM gives in a header.
     pub(super) subject_token: Option<SecretString>,
+    /// When a login of SWR ends, as it gives it in a header.
+    pub(super) expires: Option<String>,
     /// The other side's time.
     pub(super) date: Option<Timestamp>,
     pub(super) body: Vec<u8>,
@@ -145,6 +147,7 @@ pub(super) async fn send(
             .and_then(request_id),
         retry_after: pause(response.headers(), now),
         subject_token: header(response.headers(), "x-subject-token").map(SecretString::from),
+        expires: header(response.headers(), "x-swr-expireat").map(str::to_owned),
         date: header(response.headers(), DATE.as_str()).and_then(date),
         body: Vec::new(),
     };
