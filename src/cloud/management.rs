@@ -27,6 +27,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) name: &'static str,
     /// What the user must be allowed to do, for the sentence about that.
     pub(crate) right: &'static str,
+    /// What of the provider's spec to look at when the API knows nothing of the kind.
+    pub(crate) fields: &'static str,
     pub(crate) origin: &'a str,
     /// In plain characters.
     pub(crate) path: &'a str,
@@ -34,11 +36,18 @@ pub(crate) struct Ask<'a> {
     pub(crate) credential: &'a Credential,
 }
 
+/// What an API's failures are told with.
+#[derive(Clone, Copy)]
+struct Words {
+    name: &'static str,
+    right: &'static str,
+    fields: &'static str,
+}
+
 /// An answer that is a success. Has no `Debug`: it holds a password.
 pub(crate) struct Reply {
     origin: String,
-    name: &'static str,
-    right: &'static str,
+    words: Words,
     answer: Answer,
 }
 
@@ -212,7 +221,7 @@ impl Reply {
     /// A success by its status that says in its body that it is none.
     pub(crate) fn refused(&self, credential: &Credential) -> Failure {
         let refusal = pai::error::classify(400, &self.answer.body);
-        failure(self.name, self.right, refusal, &self.answer, credential)
+        failure(self.words, refusal, &self.answer, credential)
     }
 
     /// The end of what was issued, as a header gives it.
@@ -232,31 +241,33 @@ fn reply(
     answer: Answer,
     classify: impl Fn(u16, &[u8]) -> Refusal,
 ) -> Result<Reply, Failure> {
-    let (name, right) = (ask.name, ask.right);
+    let words = Words {
+        name: ask.name,
+        right: ask.right,
+        fields: ask.fields,
+    };
     if !(200..300).contains(&answer.status) {
         let refusal = classify(answer.status, &answer.body);
-        return Err(failure(name, right, refusal, &answer, ask.credential));
+        return Err(failure(words, refusal, &answer, ask.credential));
     }
     let origin = ask.origin.to_owned();
     Ok(Reply {
         origin,
-        name,
-        right,
+        words,
         answer,
     })
 }
 
 /// Speaks of the registry's API where the platforms' tables speak of images.
-fn failure(
-    name: &str,
-    right: &str,
-    refusal: Refusal,
-    answer: &Answer,
-    credential: &Credential,
-) -> Failure {
+fn failure(words: Words, refusal: Refusal, answer: &Answer, credential: &Credential) -> Failure {
     use FailureKind::{
         AuthenticationFailed, BadRequest, NotFound, PermissionDenied, ProviderError, Throttled,
     };
+    let Words {
+        name,
+        right,
+        fields,
+    } = words;
     let kind = match refusal.kind {
         // Nothing here asks for an image, so none is missing.
         NotFound => BadRequest,
@@ -270,9 +281,9 @@ fn failure(
             "{name} gives the provider's user no login; allow it {right}, or use a secretRef for the registry"
         ),
         Throttled => format!("{name} asks for a pause"),
-        BadRequest => format!(
-            "{name} does not know what it was asked for; check the provider's region and acrInstanceId"
-        ),
+        BadRequest => {
+            format!("{name} does not know what it was asked for; check the provider's {fields}")
+        }
         ProviderError => format!("{name} has a fault of its own"),
         _ => format!("{name} gave no login"),
     };

@@ -68,6 +68,7 @@ pub(super) async fn issue(
     let ask = |right, query| Ask {
         name: "Container Registry",
         right,
+        fields: "region and acrInstanceId",
         origin,
         path: "/",
         query,

@@ -169,7 +169,8 @@ impl Cache {
     }
 
     /// What is held while it is good, else what `issue` brings. Callers share one request; while the
-    /// old answer is good, nobody but the one who renews it waits.
+    /// old answer is good, nobody but the one who renews it waits. Who gives up ends the request, and
+    /// the next in line makes one of his own.
     pub(super) async fn get<F>(
         &self,
         subject: Subject,

@@ -43,6 +43,7 @@ pub(super) async fn issue(
     let ask = Ask {
         name: "SWR",
         right: "swr::createLoginSecret",
+        fields: "region and projectId",
         origin,
         path: "/v2/manage/utils/secret",
         query: &[("projectname", region)],
