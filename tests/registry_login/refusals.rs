@@ -162,7 +162,6 @@ async fn an_answer_that_cannot_be_used_is_a_failure_and_is_not_kept() {
             {
                 continue;
             }
-            // A list of hosts that is empty is an answer.
             let text = format!("{fault:?}");
             bench.fake.set_faults(vec![Fault::always(fault.clone())]);
             let failure = bench.ask(keys).await.unwrap_err();

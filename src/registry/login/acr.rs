@@ -24,7 +24,7 @@ const NOT_ITS_OWN: Duration = Duration::from_secs(900);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Token {
+struct Temporary {
     #[serde(default)]
     is_success: Option<bool>,
     #[serde(default)]
@@ -111,7 +111,7 @@ pub(super) async fn issue(
     let reply = management
         .alibaba(&token, "GetAuthorizationToken", VERSION)
         .await?;
-    let token: Token = reply.read()?;
+    let token: Temporary = reply.read()?;
     if token.is_success == Some(false) {
         return Err(unsuccessful(&reply, token.is_success, credential));
     }

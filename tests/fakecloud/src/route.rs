@@ -150,10 +150,9 @@ impl Route {
             Route::Iam(target) => Some(target.operation()),
             Route::HuaweiInstance(target) => Some(target.operation()),
             Route::Pai(target) => Some(target.operation()),
-            Route::AlibabaSts(operation) => Some(*operation),
+            Route::AlibabaSts(operation) | Route::Acr(operation) => Some(*operation),
             Route::AlibabaInstance(target) => Some(target.operation()),
             Route::Swr => Some(Operation::SwrCreateSecret),
-            Route::Acr(operation) => Some(*operation),
             Route::NoPai | Route::NoAction | Route::NoHuawei => None,
         }
     }

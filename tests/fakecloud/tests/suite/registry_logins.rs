@@ -93,14 +93,14 @@ async fn an_instance_names_its_hosts_and_gives_a_login_for_them() {
 
     let cloud = &cloud;
     let error = async |ask: Ask| ask.reply(cloud).await.error();
-    let other = acr(&cloud, "GetAuthorizationToken", "cri-other");
+    let other = acr(cloud, "GetAuthorizationToken", "cri-other");
     assert_eq!(error(other).await, (404, "INSTANCE_NOT_EXIST".into()));
-    let wrong_version = Ask::new("POST", "/?InstanceId=x").alibaba(&cloud, "GetAuthorizationToken");
+    let wrong_version = Ask::new("POST", "/?InstanceId=x").alibaba(cloud, "GetAuthorizationToken");
     assert_eq!(error(wrong_version).await, (400, "InvalidVersion".into()));
-    let unknown = acr(&cloud, "DeleteInstance", own);
+    let unknown = acr(cloud, "DeleteInstance", own);
     assert_eq!(error(unknown).await, (404, "InvalidApi.NotFound".into()));
-    let mut twice = acr(&cloud, "GetAuthorizationToken", own);
-    twice.reply(&cloud).await;
+    let mut twice = acr(cloud, "GetAuthorizationToken", own);
+    twice.reply(cloud).await;
     assert_eq!(
         error(twice.clone()).await,
         (400, "SignatureNonceUsed".into())
