@@ -18,6 +18,7 @@ mod proofs;
 mod providers;
 mod secret_watches;
 mod sign_ins;
+mod stock;
 #[cfg(test)]
 mod stub;
 mod tokens;
@@ -31,6 +32,8 @@ use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::snapshot::Snapshots;
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
+use crate::telemetry::health::BEAT;
+use crate::telemetry::{Health, Metrics};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
 use census::Census;
@@ -47,8 +50,9 @@ use memory::Memories;
 use namespaces::Namespaces;
 use secret_watches::SecretWatches;
 use sign_ins::SignIns;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -113,6 +117,8 @@ struct Context {
     census: Census,
     snapshots: Snapshots,
     events: Events,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
     look_again: mpsc::Sender<ObjectRef<ImageRef>>,
     health_changed: Mutex<[mpsc::Sender<ProviderId>; 2]>,
 }
@@ -151,6 +157,7 @@ pub async fn run(
     client: Client,
     (clouds, exchanger): (Clouds, Exchanger),
     config: Config,
+    (metrics, health): (Arc<Metrics>, Arc<Health>),
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let (refs, refs_writer) = reflector::store();
@@ -168,8 +175,10 @@ pub async fn run(
         &config.operator_namespace,
         config.own.clone(),
         Arc::new(exchanger),
+        metrics.clone(),
     );
-    let (events, publisher) = events::events(Recorder::new(client.clone(), reporter));
+    let recorder = Recorder::new(client.clone(), reporter);
+    let (events, publisher) = events::events(recorder, metrics.clone());
     let context = Arc::new(Context {
         events,
         sign_ins,
@@ -182,6 +191,8 @@ pub async fn run(
         absences: Absences::default(),
         census: Census::default(),
         snapshots: Snapshots::default(),
+        metrics,
+        health,
         look_again,
         health_changed: Mutex::new([namespaced_health, cluster_health]),
         refs,
@@ -192,6 +203,7 @@ pub async fn run(
         config,
     });
 
+    stock::count(&context);
     let namespaced_providers = providers::controller(
         watch::scoped(&client, context.config.namespaces.as_deref()),
         (namespaced.clone(), namespaced_writer),
@@ -231,7 +243,8 @@ pub async fn run(
                 },
                 references,
             )} => ended.map(drop),
-            () = tidy(context, stop.clone()) => Ok(()),
+            () = tidy(context.clone(), stop.clone()) => Ok(()),
+            never = pulse(&context) => match never {},
             // Its queue never ends while the context is there.
             () = publisher.run() => Ok(()),
         }
@@ -283,7 +296,7 @@ async fn references(
         .reconcile_on(looks)
         .with_config(ControllerConfig::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, retry, context)
+        .run(counted, retry, context)
         .for_each(|_| std::future::ready(()));
     watch::unless_idle(&stop, refs, controller).await;
     Ok(())
@@ -309,6 +322,35 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
         context.absences.forget(Timestamp::now());
         context.snapshots.forget_idle();
     }
+}
+
+/// Says that this task, which turns the controllers, is not stuck; and once, that they know everything.
+async fn pulse(context: &Context) -> Infallible {
+    let listed = async {
+        let listed = tokio::try_join!(
+            context.namespaced.wait_until_ready(),
+            context.cluster.wait_until_ready(),
+            context.refs.wait_until_ready(),
+        );
+        if listed.is_ok() {
+            context.health.set_ready();
+        }
+        std::future::pending::<()>().await;
+    };
+    let beat = async {
+        let mut every = tokio::time::interval(BEAT);
+        loop {
+            every.tick().await;
+            context.health.beat(Instant::now());
+        }
+    };
+    tokio::join!(listed, beat).1
+}
+
+async fn counted(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Action, ApiError> {
+    let work = reconcile(object, context.clone());
+    let (metrics, health) = (&context.metrics, &context.health);
+    metrics.reconcile(health, "ImageRef", work).await
 }
 
 #[tracing::instrument(skip_all, fields(object = %object.namespace().unwrap_or_default() + "/" + &object.name_any()))]

@@ -5,14 +5,15 @@
 //! reference that waits for it, without any right to list Secrets.
 
 mod judge;
+mod listed;
 mod stored;
 
-use super::act::publish_about;
+use super::act::{outcome, publish_about};
 use super::observe::Version;
 use super::watch::Watched;
 use super::{API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, watch};
 use crate::api::condition::{self, Truth};
-use crate::api::{ConditionType, ProviderStatus, Reason};
+use crate::api::{ConditionType, ProviderKind, ProviderStatus, Reason};
 use crate::cloud::gate::Breaker;
 use crate::cloud::provider::{Provider, may_use};
 use crate::cloud::sign_in::SignIn;
@@ -47,6 +48,8 @@ const READ_PACE: Duration = Duration::from_millis(50);
 
 /// A provider kind, as far as this module reads it.
 pub(super) trait HasStatus {
+    /// The kind.
+    const KIND: ProviderKind;
     /// The status.
     fn status(&self) -> Option<&ProviderStatus>;
     /// Gives it a status.
@@ -54,6 +57,8 @@ pub(super) trait HasStatus {
 }
 
 impl HasStatus for crate::api::ImageProvider {
+    const KIND: ProviderKind = ProviderKind::Namespaced;
+
     fn status(&self) -> Option<&ProviderStatus> {
         self.status.as_ref()
     }
@@ -64,6 +69,8 @@ impl HasStatus for crate::api::ImageProvider {
 }
 
 impl HasStatus for crate::api::ClusterImageProvider {
+    const KIND: ProviderKind = ProviderKind::Cluster;
+
     fn status(&self) -> Option<&ProviderStatus> {
         self.status.as_ref()
     }
@@ -119,7 +126,7 @@ where
         .reconcile_on(by_name)
         .with_config(ControllerConfig::default().concurrency(8))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, retry, Arc::new(shared))
+        .run(counted, retry, Arc::new(shared))
         .for_each(|_| std::future::ready(()))
 }
 
@@ -134,6 +141,15 @@ fn retry<K: Resource<DynamicType = ()>>(
 ) -> Action {
     warn!(object = %ObjectRef::from_obj(object.as_ref()), %error, "the provider could not be written");
     Action::requeue(Duration::from_secs(10))
+}
+
+async fn counted<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, ApiError>
+where
+    K: Watched + HasStatus,
+{
+    let work = reconcile(object, shared.clone());
+    let (metrics, health) = (&shared.context.metrics, &shared.context.health);
+    metrics.reconcile(health, K::KIND.as_str(), work).await
 }
 
 async fn reconcile<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, ApiError>
@@ -194,6 +210,13 @@ where
         generation,
         now,
     );
+    listed::set(
+        &mut conditions,
+        judged.lists,
+        context.snapshots.is_young(),
+        generation,
+        now,
+    );
     let status = ProviderStatus {
         observed_generation: Some(generation),
         // Kept while it cannot be looked up: a suspended provider still has one, and one that cannot be
@@ -207,7 +230,12 @@ where
     };
     if durable(&status) != durable(&previous) {
         let api = (shared.api)(context.client.clone(), object.meta().namespace.as_deref());
-        write(&api, object.as_ref(), &status).await?;
+        let result = write(&api, object.as_ref(), &status).await;
+        let metrics = &context.metrics;
+        metrics
+            .status_writes
+            .count([K::KIND.as_str(), outcome(&result)]);
+        result?;
         announce(context, object.as_ref(), &previous, &status);
     }
     let next = match pause {

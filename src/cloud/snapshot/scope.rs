@@ -55,6 +55,37 @@ impl Scope {
         &self.account
     }
 
+    /// Whether it is asked at this account, in whichever workspace.
+    pub fn is_of(&self, account: &Account) -> bool {
+        match (&self.account, account) {
+            (
+                Account::ModelArts {
+                    endpoint,
+                    region,
+                    project_id,
+                    ..
+                },
+                Account::ModelArts {
+                    endpoint: other_endpoint,
+                    region: other_region,
+                    project_id: other_project,
+                    ..
+                },
+            ) => (endpoint, region, project_id) == (other_endpoint, other_region, other_project),
+            (
+                Account::Pai {
+                    endpoint, region, ..
+                },
+                Account::Pai {
+                    endpoint: other_endpoint,
+                    region: other_region,
+                    ..
+                },
+            ) => (endpoint, region) == (other_endpoint, other_region),
+            _ => false,
+        }
+    }
+
     /// The API that lists it.
     pub fn api(&self) -> Api {
         self.api
