@@ -6,7 +6,8 @@ use fakecloud::defaults::{
     ASCEND_NOTEBOOK_ID, MODELBOX_NOTEBOOK_ID, SEED_LITE_SERVER_ID, SEED_NOTEBOOK_ID,
     TWO_TAGS_FIRST_NOTEBOOK_ID, TWO_TAGS_SECOND_NOTEBOOK_ID,
 };
-use fakecloud::{Fault, FaultKind, Operation};
+use fakecloud::{Fault, FaultKind, ImageApi, Operation};
+use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -291,4 +292,50 @@ fn a_list_that_may_not_be_read_shows_on_its_provider_and_gets_stand_in_for_it() 
     assert_eq!(sum(&text, "imageref_cloud_calls_total", &refused), 1.0);
     let other = scene.get("imageprovider", "pai");
     assert!(condition(&other, "Listed").is_null(), "it has read no list");
+}
+
+#[test]
+fn a_list_with_more_than_is_read_of_one_shows_on_its_provider() {
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
+    scene.modelarts("default");
+    let fast = r#"{"spec":{"limits":{"requestsPerSecond":100,"burst":200}}}"#;
+    scene.kubectl(&["patch", "imageprovider/default", "--type=merge", "-p", fast]);
+    let image = scene
+        .cloud
+        .image(ImageApi::Notebook, ASCEND_NOTEBOOK_ID)
+        .unwrap();
+    for n in 0..60 {
+        let mut image = image.clone();
+        image["id"] = json!(format!("00000000-0000-4000-8000-{n:012}"));
+        image["name"] = json!(format!("many-{n}"));
+        scene.cloud.put_notebook_image(image);
+    }
+    scene
+        .cloud
+        .configure(|options| options.max_page_size = Some(1));
+    refs(&scene);
+    scene.start_operator();
+    let operator = Operator {
+        address: address(&scene),
+    };
+    let provider = scene.wait("imageprovider", "default", |o| {
+        condition(o, "Listed")["status"] == "False"
+    });
+    let listed = condition(&provider, "Listed");
+    assert_eq!(listed["reason"], "ListTooLong", "{listed}");
+    let message = listed["message"].to_string();
+    assert!(
+        message.contains("50 pages") && message.contains(" images"),
+        "{message}"
+    );
+    for n in 0..NOTEBOOKS.len() {
+        scene.wait_reason(&format!("r{n}"), "Resolved");
+    }
+    let text = operator.text();
+    assert_eq!(
+        sum(&text, "imageref_lists_total", &[r#"end="cut_at_pages""#]),
+        1.0
+    );
 }

@@ -116,6 +116,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         metrics_address,
         instance,
     } = arguments;
+    let metrics_address = socket_address(&metrics_address)?;
     let (metrics, health) = (Arc::<Metrics>::default(), Arc::<Health>::default());
     let (clouds, exchanger) = network.clients(&own)?;
     let clients = (clouds.with_metrics(metrics.clone()), exchanger);
@@ -126,7 +127,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
-    let listener = listener(&metrics_address).await?;
+    let listener = match metrics_address {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("--metrics-address: listening on {address}"))?,
+        ),
+        None => None,
+    };
     let config = Config {
         operator_namespace,
         cluster_providers: cluster_providers || namespaces.is_none(),
@@ -174,17 +182,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// Where to serve metrics; `None` for nowhere.
-async fn listener(address: &str) -> Result<Option<TcpListener>> {
+fn socket_address(address: &str) -> Result<Option<SocketAddr>> {
     if address.is_empty() {
         return Ok(None);
     }
-    let address: SocketAddr = address.parse().with_context(|| {
+    let parsed = address.parse().with_context(|| {
         format!("--metrics-address: {address:?} is no address with a port, such as 0.0.0.0:8080")
     })?;
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("--metrics-address: listening on {address}"))?;
-    Ok(Some(listener))
+    Ok(Some(parsed))
 }
 
 /// The namespaces to serve, each once; `None` for all.
