@@ -1,5 +1,7 @@
 //! What the operator says of itself, on a real API server: its counts are what others saw.
 
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
+
 use super::operator::{Scene, condition};
 use super::process::own_scene;
 use fakecloud::defaults::{
@@ -7,6 +9,8 @@ use fakecloud::defaults::{
     TWO_TAGS_FIRST_NOTEBOOK_ID, TWO_TAGS_SECOND_NOTEBOOK_ID,
 };
 use fakecloud::{Fault, FaultKind, ImageApi, Operation};
+use imageref::telemetry::Metrics;
+use imageref::telemetry::metrics::Description;
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -24,7 +28,7 @@ const NOTEBOOKS: [&str; 5] = [
 ];
 
 /// Where the scene's operator serves its metrics, as its log says.
-fn address(scene: &Scene) -> String {
+pub(crate) fn address(scene: &Scene) -> String {
     let deadline = Instant::now() + SOON;
     loop {
         let log = scene.operator_log();
@@ -41,7 +45,7 @@ fn address(scene: &Scene) -> String {
 }
 
 /// Status and body.
-fn get(address: &str, path: &str) -> (u16, String) {
+pub(crate) fn get(address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -52,7 +56,7 @@ fn get(address: &str, path: &str) -> (u16, String) {
 }
 
 /// The sum of the samples of a name that have these labels.
-fn sum(text: &str, name: &str, labels: &[&str]) -> f64 {
+pub(crate) fn sum(text: &str, name: &str, labels: &[&str]) -> f64 {
     let of = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
         rest.starts_with(['{', ' ']).then_some(rest)
@@ -142,7 +146,7 @@ fn the_operators_counts_are_what_the_api_server_and_the_platform_saw() {
     assert_eq!(get(&operator.address, "/readyz").0, 200);
 
     // Writes: the last answer reaches the operator after the API server has counted it.
-    let written = r#"imageref_status_writes_total"#;
+    let written = "imageref_status_writes_total";
     let labels = [r#"kind="ImageRef""#, r#"result="written""#];
     let text = operator.wait(&scene, "the writes", |text| {
         sum(text, written, &labels) == taken(&scene)
@@ -179,6 +183,28 @@ fn the_operators_counts_are_what_the_api_server_and_the_platform_saw() {
     assert_eq!(requests, f64::from(platform));
     let timed = sum(&text, "imageref_cloud_request_duration_seconds_count", &[]);
     assert_eq!(timed, requests);
+
+    // Whatever is served is described.
+    let metrics = Metrics::default();
+    let described = metrics.descriptions();
+    let names: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let (name, kind) = name.split_once(' ').unwrap();
+        let known = |m: &Description| {
+            m.kind == kind && m.name.strip_suffix("_total").unwrap_or(&m.name) == name
+        };
+        assert!(described.iter().any(known), "{name}");
+    }
+    assert!(sum(&text, "process_resident_memory_bytes", &[]) > 1e6);
+    let reconciled = [r#"kind="ImageRef""#, r#"result="ok""#];
+    assert!(sum(&text, "imageref_reconciles_total", &reconciled) >= 6.0);
+    operator.wait(&scene, "an event for each", |text| {
+        sum(text, "imageref_events_total", &[r#"result="published""#]) >= 7.0
+    });
 
     // What there is: counted anew each few seconds.
     let resolved = [r#"ready="True""#, r#"reason="Resolved""#];
@@ -261,7 +287,7 @@ fn a_list_that_may_not_be_read_shows_on_its_provider_and_gets_stand_in_for_it() 
     refs(&scene);
     let denied = FaultKind::Status {
         status: 403,
-        error_code: "ModelArts.0010".into(),
+        error_code: "ModelArts.0112".into(),
         error_message: "no right to list".into(),
         retry_after: None,
     };

@@ -16,6 +16,7 @@ mod namespaces;
 mod observe;
 mod proofs;
 mod providers;
+mod pulse;
 mod secret_watches;
 mod sign_ins;
 mod stock;
@@ -32,7 +33,6 @@ use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::snapshot::Snapshots;
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
-use crate::telemetry::health::BEAT;
 use crate::telemetry::{Health, Metrics};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
@@ -50,9 +50,8 @@ use memory::Memories;
 use namespaces::Namespaces;
 use secret_watches::SecretWatches;
 use sign_ins::SignIns;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -244,7 +243,7 @@ pub async fn run(
                 references,
             )} => ended.map(drop),
             () = tidy(context.clone(), stop.clone()) => Ok(()),
-            never = pulse(&context) => match never {},
+            never = pulse::pulse(&context) => match never {},
             // Its queue never ends while the context is there.
             () = publisher.run() => Ok(()),
         }
@@ -324,31 +323,8 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
     }
 }
 
-/// Says that this task, which turns the controllers, is not stuck; and once, that they know everything.
-async fn pulse(context: &Context) -> Infallible {
-    let listed = async {
-        let listed = tokio::try_join!(
-            context.namespaced.wait_until_ready(),
-            context.cluster.wait_until_ready(),
-            context.refs.wait_until_ready(),
-        );
-        if listed.is_ok() {
-            context.health.set_ready();
-        }
-        std::future::pending::<()>().await;
-    };
-    let beat = async {
-        let mut every = tokio::time::interval(BEAT);
-        loop {
-            every.tick().await;
-            context.health.beat(Instant::now());
-        }
-    };
-    tokio::join!(listed, beat).1
-}
-
 async fn counted(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Action, ApiError> {
-    let work = reconcile(object, context.clone());
+    let work = Box::pin(reconcile(object, context.clone()));
     let (metrics, health) = (&context.metrics, &context.health);
     metrics.reconcile(health, "ImageRef", work).await
 }

@@ -6,7 +6,10 @@
 
 mod judge;
 mod listed;
+mod pace;
 mod stored;
+
+pub(super) use pace::Pace;
 
 use super::act::{outcome, publish_about};
 use super::observe::Version;
@@ -33,7 +36,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -42,9 +44,6 @@ const READ_INTERVAL: Duration = Duration::from_secs(60);
 
 /// When to read an object again that could not be read.
 const UNREAD_RETRY: Duration = Duration::from_secs(10);
-
-/// The least time between two such reads that nobody waits for: at most 20 a second.
-const READ_PACE: Duration = Duration::from_millis(50);
 
 /// A provider kind, as far as this module reads it.
 pub(super) trait HasStatus {
@@ -147,7 +146,7 @@ async fn counted<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, Ap
 where
     K: Watched + HasStatus,
 {
-    let work = reconcile(object, shared.clone());
+    let work = Box::pin(reconcile(object, shared.clone()));
     let (metrics, health) = (&shared.context.metrics, &shared.context.health);
     metrics.reconcile(health, K::KIND.as_str(), work).await
 }
@@ -261,28 +260,6 @@ fn watch_secret(context: &Arc<Context>, provider: &Provider) {
                 context.health_changed(id);
             }
         });
-}
-
-/// Turns for the reads that nobody waits for, of both kinds of provider.
-pub(super) struct Pace(Mutex<Instant>);
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self(Mutex::new(Instant::now()))
-    }
-}
-
-impl Pace {
-    /// Waits for the next turn.
-    async fn turn(&self) {
-        let turn = {
-            let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let turn = (*next).max(Instant::now());
-            *next = turn + READ_PACE;
-            turn
-        };
-        tokio::time::sleep_until(turn).await;
-    }
 }
 
 /// 0.9 to 1.1, by the object: providers that were created together are not read together for ever.

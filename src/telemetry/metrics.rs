@@ -262,7 +262,7 @@ impl Metrics {
         result
     }
 
-    /// Everything, as OpenMetrics text.
+    /// Everything, as text in the form of `OpenMetrics`.
     pub fn render(&self) -> String {
         // Held to the end: two who ask at once must not see half a count.
         let counted = self.stock.counted.lock();

@@ -1,5 +1,6 @@
 //! An identity service that never answers, beside one that does.
 
+use super::super::metrics;
 use super::super::operator::{condition, secret};
 use super::super::process::own_scene;
 use super::*;
@@ -72,4 +73,10 @@ fn a_service_that_hangs_holds_up_no_other_providers_sign_in_and_none_of_its_refe
     scene.wait("imageprovider", &name(0), |o| {
         condition(o, "Ready")["reason"] == "ProviderUnreachable"
     });
+    let (_, text) = metrics::get(&metrics::address(&scene), "/metrics");
+    let ended = [r#"form="huawei_sts_oidc""#, r#"result="unreachable""#];
+    assert!(
+        metrics::sum(&text, "imageref_sign_ins_total", &ended) >= 1.0,
+        "{text}"
+    );
 }

@@ -78,7 +78,7 @@ impl Gates {
         }
     }
 
-    /// The gate of each provider that uses one and has asked through it.
+    /// Each provider that uses a gate, with it.
     pub fn in_use(&self) -> Vec<(ProviderId, Arc<Gate>)> {
         let known = self.known();
         let gate = |key| known.gates.get(key).map(|(gate, _)| gate.clone());

@@ -22,8 +22,8 @@ pub(super) struct Region<'a> {
 }
 
 impl Region<'_> {
-    /// Calls the action of an operation; `path` consists of checked segments. An answer that is not a success is a
-    /// failure.
+    /// Calls the action of an operation; `path` consists of checked segments. An answer that is not a
+    /// success is a failure.
     async fn get(
         &self,
         operation: Operation,

@@ -116,10 +116,8 @@ impl Entry {
     pub(super) fn listed(&self) -> Option<Listed> {
         if let Some(failed) = self.list.failed() {
             let lasts = unlisted_for(failed.failure.kind, 1).is_some();
-            return Some(match lasts {
-                true => Listed::Refused(failed.failure),
-                false => Listed::Unclear,
-            });
+            let refused = lasts.then_some(Listed::Refused(failed.failure));
+            return Some(refused.unwrap_or(Listed::Unclear));
         }
         let kept = self.list.kept()?;
         Some(match kept.value.cut {

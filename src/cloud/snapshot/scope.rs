@@ -57,33 +57,23 @@ impl Scope {
 
     /// Whether it is asked at this account, in whichever workspace.
     pub fn is_of(&self, account: &Account) -> bool {
-        match (&self.account, account) {
+        let mut own = self.account.clone();
+        match (&mut own, account) {
             (
+                Account::ModelArts { workspace_id, .. },
                 Account::ModelArts {
-                    endpoint,
-                    region,
-                    project_id,
-                    ..
+                    workspace_id: any, ..
                 },
-                Account::ModelArts {
-                    endpoint: other_endpoint,
-                    region: other_region,
-                    project_id: other_project,
-                    ..
-                },
-            ) => (endpoint, region, project_id) == (other_endpoint, other_region, other_project),
+            ) => workspace_id.clone_from(any),
             (
+                Account::Pai { workspace_id, .. },
                 Account::Pai {
-                    endpoint, region, ..
+                    workspace_id: any, ..
                 },
-                Account::Pai {
-                    endpoint: other_endpoint,
-                    region: other_region,
-                    ..
-                },
-            ) => (endpoint, region) == (other_endpoint, other_region),
-            _ => false,
+            ) => workspace_id.clone_from(any),
+            _ => {}
         }
+        own == *account
     }
 
     /// The API that lists it.

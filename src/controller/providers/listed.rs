@@ -67,14 +67,14 @@ fn say(lists: Vec<(Scope, Listed)>) -> Option<(Truth, Reason, String)> {
         return whole.then_some((Truth::True, Reason::ListComplete, message));
     };
     let named = troubles.iter().take(MOST_NAMED);
-    let mut message = named
-        .map(|(_, message)| message.as_str())
-        .collect::<Vec<_>>()
-        .join("; ");
+    let mut named: Vec<_> = named.map(|(_, message)| message.clone()).collect();
     if let more @ 1.. = troubles.len().saturating_sub(MOST_NAMED) {
-        message += &format!("; and {more} more lists");
+        named.push(format!("and {more} more lists"));
     }
-    message += ": images that no list shows are asked for one by one";
+    let message = format!(
+        "{}: images that no list shows are asked for one by one",
+        named.join("; ")
+    );
     Some((Truth::False, *reason, message))
 }
 
@@ -142,8 +142,8 @@ mod tests {
         Some((found.status.clone(), found.reason.clone(), since))
     }
 
-    fn is(truth: &str, reason: &str, since: i64) -> Option<(String, String, i64)> {
-        Some((truth.into(), reason.into(), since))
+    fn is(truth: &str, reason: &str, since: i64) -> (String, String, i64) {
+        (truth.into(), reason.into(), since)
     }
 
     #[test]
@@ -155,19 +155,19 @@ mod tests {
             "no list was read to its end"
         );
         let too_long = [known(cut()), known(cut())];
-        assert_eq!(after(&too_long), is("False", "ListTooLong", 0));
+        assert_eq!(after(&too_long), Some(is("False", "ListTooLong", 0)));
         let mended = [known(cut()), known(Listed::Whole)];
-        assert_eq!(after(&mended), is("True", "ListComplete", 1));
+        assert_eq!(after(&mended), Some(is("True", "ListComplete", 1)));
         let denied = [known(refused(FailureKind::PermissionDenied))];
-        assert_eq!(after(&denied), is("False", "ListDenied", 0));
+        assert_eq!(after(&denied), Some(is("False", "ListDenied", 0)));
         let odd = [known(refused(FailureKind::ResponseInvalid))];
-        assert_eq!(after(&odd), is("False", "ListFailed", 0));
+        assert_eq!(after(&odd), Some(is("False", "ListFailed", 0)));
     }
 
     #[test]
     fn what_is_not_known_changes_nothing_until_it_is_too_old_to_be_true() {
         let long = || (Some(vec![cut()]), true, 1);
-        let kept = is("False", "ListTooLong", 0);
+        let kept = Some(is("False", "ListTooLong", 0));
         for later in [
             // An outage, a restart, a provider that cannot sign in.
             (Some(vec![Listed::Unclear]), false, 1),

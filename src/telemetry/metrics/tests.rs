@@ -1,5 +1,7 @@
 //! The text that is served.
 
+#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
+
 use super::*;
 
 fn lines<'a>(text: &'a str, begin: &str) -> Vec<&'a str> {
@@ -65,7 +67,13 @@ fn a_count_is_told_again_for_a_while_and_takes_the_place_of_the_last_one() {
 #[test]
 fn the_providers_in_trouble_have_series_of_their_own_and_the_many_are_counted_together() {
     let provider = |n: usize| ["ImageProvider", "team", &format!("p{n:04}")].map(str::to_owned);
-    let state = |n: usize| if n % 20 == 0 { "Open" } else { "Closed" };
+    let state = |n: usize| {
+        if n.is_multiple_of(20) {
+            "Open"
+        } else {
+            "Closed"
+        }
+    };
     let series = breakers((0..1000).map(|n| (provider(n), state(n))).collect());
     assert_eq!(series.len(), (MOST_PROVIDERS + 1) * 3);
     let sum = |wanted: &str| -> f64 {

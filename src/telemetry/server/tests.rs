@@ -63,9 +63,6 @@ async fn clients_that_say_nothing_are_cut_off_and_keep_nobody_out_for_long() {
     let begun = Instant::now();
     assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
     let took = begun.elapsed();
-    assert!(
-        took >= READ_TIMEOUT - Duration::from_secs(1),
-        "{took:?}: not bounded"
-    );
+    assert!(took * 2 >= READ_TIMEOUT, "{took:?}: not bounded");
     assert!(took < LONGEST_CONNECTION * 2, "{took:?}");
 }
