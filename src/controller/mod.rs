@@ -9,6 +9,7 @@ mod act;
 mod call;
 mod census;
 mod events;
+mod held;
 mod look;
 mod memory;
 mod merge;
@@ -23,7 +24,7 @@ mod stub;
 mod tokens;
 mod watch;
 
-use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, ProviderKind};
+use crate::api::{ClusterImageProvider, ImageProvider, ProviderKind};
 use crate::cloud::gate::{Gates, Limits};
 use crate::cloud::identity::Exchanger;
 use crate::cloud::provider::Provider;
@@ -37,6 +38,7 @@ use census::Census;
 use events::Events;
 use futures::StreamExt;
 use futures::channel::mpsc;
+use held::Held;
 use jiff::Timestamp;
 use kube::api::Api;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
@@ -47,6 +49,7 @@ use memory::Memories;
 use namespaces::Namespaces;
 use secret_watches::SecretWatches;
 use sign_ins::SignIns;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -101,7 +104,7 @@ struct Context {
     config: Config,
     clouds: Clouds,
     gates: Gates,
-    refs: Store<ImageRef>,
+    refs: Store<Held>,
     namespaced: Store<ImageProvider>,
     cluster: Store<ClusterImageProvider>,
     sign_ins: SignIns,
@@ -113,7 +116,7 @@ struct Context {
     census: Census,
     snapshots: Snapshots,
     events: Events,
-    look_again: mpsc::Sender<ObjectRef<ImageRef>>,
+    look_again: mpsc::Sender<ObjectRef<Held>>,
     health_changed: Mutex<[mpsc::Sender<ProviderId>; 2]>,
 }
 
@@ -255,8 +258,8 @@ pub async fn run(
 
 /// The controller of references; it begins when the providers are known.
 async fn references(
-    writer: Writer<ImageRef>,
-    looks: mpsc::Receiver<ObjectRef<ImageRef>>,
+    writer: Writer<Held>,
+    looks: mpsc::Receiver<ObjectRef<Held>>,
     context: Arc<Context>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
@@ -298,9 +301,8 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
             // The controllers end by themselves; this must not end before them.
             () = stop.cancelled() => std::future::pending().await,
         }
-        context
-            .memories
-            .retain(|key| context.refs.get(key).is_some());
+        let held: HashSet<_> = context.refs.state().iter().map(|held| held.key()).collect();
+        context.memories.retain(&held);
         context.gates.retain(|id| context.find(id).is_some());
         context.gates.tidy(GATE_ROUNDS);
         context
@@ -311,8 +313,10 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
     }
 }
 
-#[tracing::instrument(skip_all, fields(object = %object.namespace().unwrap_or_default() + "/" + &object.name_any()))]
-async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Action, ApiError> {
+#[tracing::instrument(skip_all, fields(object = %held.namespace().to_owned() + "/" + &held.name_any()))]
+async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, ApiError> {
+    let object = Arc::new(held.unpack());
+    drop(held);
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
@@ -321,7 +325,7 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
         return Ok(Action::requeue(context.memories.turned_away(&object)));
     };
     let now = Timestamp::now();
-    let memory = context.memories.enter(&object, &observed.version, now);
+    let memory = context.memories.enter(&object, observed.version, now);
     let status = object.status.clone().unwrap_or_default();
     let subject = act::subject(&object);
     let mut object = object;
@@ -378,10 +382,10 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
     clippy::needless_pass_by_value,
     reason = "the controller passes its context so"
 )]
-fn retry(object: Arc<ImageRef>, error: &ApiError, context: Arc<Context>) -> Action {
-    let wait = context.memories.write_failed(&object);
+fn retry(held: Arc<Held>, error: &ApiError, context: Arc<Context>) -> Action {
+    let wait = context.memories.write_failed(held.key());
     warn!(
-        object = %ObjectRef::from_obj(object.as_ref()),
+        object = %ObjectRef::from_obj(held.as_ref()),
         %error,
         retry_in_seconds = wait.as_secs(),
         "the ImageRef could not be written"

@@ -4,7 +4,8 @@
 //! that would break first: an object that does not parse is still an object; it neither ends the
 //! stream nor hides its neighbours.
 
-use super::merge::merge;
+use super::held::Held;
+use super::merge::{Kept, merge};
 use crate::api::condition::truncate;
 use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, RECONCILE_REQUESTED_AT};
 use futures::{FutureExt, Stream, TryStreamExt};
@@ -12,7 +13,7 @@ use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{Store, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates};
+use kube::runtime::{PredicateConfig, WatchStreamExt, predicates};
 use kube::{Client, Resource};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -115,18 +116,19 @@ pub(super) fn read<K: Watched>(guard: DeserializeGuard<K>) -> K {
     })
 }
 
-fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
+/// What each object of an event becomes.
+fn each<K, H>(event: Event<K>, keep: impl Fn(K) -> H) -> Event<H> {
     match event {
-        Event::Apply(object) => Event::Apply(read(object)),
-        Event::Delete(object) => Event::Delete(read(object)),
-        Event::InitApply(object) => Event::InitApply(read(object)),
+        Event::Apply(object) => Event::Apply(keep(object)),
+        Event::Delete(object) => Event::Delete(keep(object)),
+        Event::InitApply(object) => Event::InitApply(keep(object)),
         Event::Init => Event::Init,
         Event::InitDone => Event::InitDone,
     }
 }
 
-/// Leaves what is read: a hundred thousand objects are held.
-fn trim<K: Resource>(object: &mut K) {
+/// Leaves what is used.
+fn trimmed<K: Resource>(mut object: K) -> K {
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
     metadata.labels = None;
@@ -138,6 +140,7 @@ fn trim<K: Resource>(object: &mut K) {
             metadata.annotations = None;
         }
     }
+    object
 }
 
 /// Whether an error says that there is no right to list.
@@ -146,17 +149,22 @@ fn is_refusal(error: &watcher::Error) -> bool {
 }
 
 /// Every object as it is added or changed, its status too, kept in the store of `writer`.
-fn applied<K: Watched>(
+fn applied<K, H>(
     apis: Vec<Api<DeserializeGuard<K>>>,
-    writer: Writer<K>,
-) -> impl Stream<Item = Result<K, watcher::Error>> {
+    writer: Writer<H>,
+    keep: fn(K) -> H,
+) -> impl Stream<Item = Result<H, watcher::Error>>
+where
+    K: Watched,
+    H: Kept,
+{
+    let read = move |guard| keep(trimmed(read(guard)));
     let watches = apis.into_iter().map(|api| {
         watcher(api, watcher::Config::default())
             .default_backoff()
-            .map_ok(readable)
+            .map_ok(move |event| each(event, read))
     });
     merge(watches.collect(), is_refusal)
-        .modify(trim)
         .reflect(writer)
         .applied_objects()
         .inspect_err(|error| {
@@ -171,12 +179,9 @@ fn applied<K: Watched>(
 /// References whose spec or annotations changed.
 pub(super) fn references(
     apis: Vec<Api<DeserializeGuard<ImageRef>>>,
-    writer: Writer<ImageRef>,
-) -> impl Stream<Item = Result<ImageRef, watcher::Error>> {
-    applied(apis, writer).predicate_filter(
-        predicates::generation.combine(predicates::annotations),
-        PredicateConfig::default(),
-    )
+    writer: Writer<Held>,
+) -> impl Stream<Item = Result<Held, watcher::Error>> {
+    applied(apis, writer, Held::pack).predicate_filter(Held::revision, PredicateConfig::default())
 }
 
 /// Providers whose spec changed.
@@ -184,7 +189,8 @@ pub(super) fn providers<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
     writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
-    applied(apis, writer).predicate_filter(predicates::generation, PredicateConfig::default())
+    applied(apis, writer, |object| object)
+        .predicate_filter(predicates::generation, PredicateConfig::default())
 }
 
 #[cfg(test)]
