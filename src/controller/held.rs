@@ -4,6 +4,7 @@
 //! have, with what is counted over all objects beside it. Must not know what is counted or why. The
 //! invariant that would break first: what is unpacked is what was packed.
 
+use super::watch::trimmed;
 use crate::api::{ImageRef, ImageRefSpec, ProviderRef};
 use crate::facts::{Api, ImageStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -59,7 +60,8 @@ pub(crate) struct Resolved {
     pub(crate) image: u64,
 }
 
-/// An object, packed. The runtime wants a kind that could be read: it reads as what it packs.
+/// An object, packed. It is read as what it packs, one by one, so that a page of a list does not hold
+/// hundreds of whole objects.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "ImageRef")]
 pub(crate) struct Held {
@@ -186,7 +188,7 @@ fn resolved(object: &ImageRef) -> Option<Box<Resolved>> {
 
 impl From<ImageRef> for Held {
     fn from(object: ImageRef) -> Self {
-        Self::pack(object)
+        Self::pack(trimmed(object))
     }
 }
 

@@ -52,10 +52,7 @@ where
 }
 
 /// What a store keeps.
-pub(super) trait Kept:
-    Resource<DynamicType = ()> + Clone + Default + Send + 'static
-{
-}
+trait Kept: Resource<DynamicType = ()> + Clone + Default + Send + 'static {}
 
 impl<K: Resource<DynamicType = ()> + Clone + Default + Send + 'static> Kept for K {}
 

@@ -5,10 +5,11 @@
 //! stream nor hides its neighbours.
 
 use super::held::Held;
-use super::merge::{Kept, merge};
+use super::merge::merge;
 use crate::api::condition::truncate;
 use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, RECONCILE_REQUESTED_AT};
 use futures::{FutureExt, Stream, TryStreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{Store, store::Writer};
@@ -17,6 +18,13 @@ use kube::runtime::{PredicateConfig, WatchStreamExt, predicates};
 use kube::{Client, Resource};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+/// Objects of a kind that are read in one answer, of all its lists together; each has some kilobytes as
+/// the API server sends it.
+const LISTED: u32 = 500;
+
+/// The fewest that one list reads in an answer.
+const SMALLEST_PAGE: u32 = 20;
 
 /// Runs a controller to its end, or drops it on a stop before its kind's first listing: until then
 /// it holds its end back, and has nothing under way.
@@ -65,30 +73,45 @@ pub(super) trait Watched:
     + Sync
     + 'static
 {
-    /// What stands for an object that does not parse, but for its metadata.
-    fn unreadable(error: &str) -> Self;
+    /// What stands for an object that does not parse.
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self;
 }
 
 impl Watched for ImageRef {
-    fn unreadable(error: &str) -> Self {
-        let mut object = Self::default();
-        object.spec.unreadable = Some(misfit(error));
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self {
+        let mut object = Self {
+            metadata,
+            ..Self::default()
+        };
+        object.spec.unreadable = Some(error);
         object
     }
 }
 
+impl Watched for Held {
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self {
+        ImageRef::unreadable(metadata, error).into()
+    }
+}
+
 impl Watched for ImageProvider {
-    fn unreadable(error: &str) -> Self {
-        let mut object = Self::default();
-        object.spec.unreadable = Some(misfit(error));
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self {
+        let mut object = Self {
+            metadata,
+            ..Self::default()
+        };
+        object.spec.unreadable = Some(error);
         object
     }
 }
 
 impl Watched for ClusterImageProvider {
-    fn unreadable(error: &str) -> Self {
-        let mut object = Self::default();
-        object.spec.unreadable = Some(misfit(error));
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self {
+        let mut object = Self {
+            metadata,
+            ..Self::default()
+        };
+        object.spec.unreadable = Some(error);
         object
     }
 }
@@ -110,25 +133,23 @@ pub(super) fn read<K: Watched>(guard: DeserializeGuard<K>) -> K {
             "a {} does not fit its kind",
             K::kind(&())
         );
-        let mut object = K::unreadable(&invalid.error);
-        *object.meta_mut() = invalid.metadata;
-        object
+        K::unreadable(invalid.metadata, misfit(&invalid.error))
     })
 }
 
-/// What each object of an event becomes.
-fn each<K, H>(event: Event<K>, keep: impl Fn(K) -> H) -> Event<H> {
+fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
+    let read = |guard| trimmed(read(guard));
     match event {
-        Event::Apply(object) => Event::Apply(keep(object)),
-        Event::Delete(object) => Event::Delete(keep(object)),
-        Event::InitApply(object) => Event::InitApply(keep(object)),
+        Event::Apply(object) => Event::Apply(read(object)),
+        Event::Delete(object) => Event::Delete(read(object)),
+        Event::InitApply(object) => Event::InitApply(read(object)),
         Event::Init => Event::Init,
         Event::InitDone => Event::InitDone,
     }
 }
 
 /// Leaves what is used.
-fn trimmed<K: Resource>(mut object: K) -> K {
+pub(super) fn trimmed<K: Resource>(mut object: K) -> K {
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
     metadata.labels = None;
@@ -149,20 +170,17 @@ fn is_refusal(error: &watcher::Error) -> bool {
 }
 
 /// Every object as it is added or changed, its status too, kept in the store of `writer`.
-fn applied<K, H>(
+fn applied<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
-    writer: Writer<H>,
-    keep: fn(K) -> H,
-) -> impl Stream<Item = Result<H, watcher::Error>>
-where
-    K: Watched,
-    H: Kept,
-{
-    let read = move |guard| keep(trimmed(read(guard)));
+    writer: Writer<K>,
+) -> impl Stream<Item = Result<K, watcher::Error>> {
+    // All may be listed at once.
+    let share = LISTED / u32::try_from(apis.len().max(1)).unwrap_or(LISTED);
+    let config = watcher::Config::default().page_size(share.max(SMALLEST_PAGE));
     let watches = apis.into_iter().map(|api| {
-        watcher(api, watcher::Config::default())
+        watcher(api, config.clone())
             .default_backoff()
-            .map_ok(move |event| each(event, read))
+            .map_ok(readable)
     });
     merge(watches.collect(), is_refusal)
         .reflect(writer)
@@ -178,10 +196,10 @@ where
 
 /// References whose spec or annotations changed.
 pub(super) fn references(
-    apis: Vec<Api<DeserializeGuard<ImageRef>>>,
+    apis: Vec<Api<DeserializeGuard<Held>>>,
     writer: Writer<Held>,
 ) -> impl Stream<Item = Result<Held, watcher::Error>> {
-    applied(apis, writer, Held::pack).predicate_filter(Held::revision, PredicateConfig::default())
+    applied(apis, writer).predicate_filter(Held::revision, PredicateConfig::default())
 }
 
 /// Providers whose spec changed.
@@ -189,8 +207,7 @@ pub(super) fn providers<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
     writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
-    applied(apis, writer, |object| object)
-        .predicate_filter(predicates::generation, PredicateConfig::default())
+    applied(apis, writer).predicate_filter(predicates::generation, PredicateConfig::default())
 }
 
 #[cfg(test)]
