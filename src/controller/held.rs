@@ -131,8 +131,8 @@ impl Held {
     }
 
     /// Changes with what asks for a reconcile.
-    pub(crate) fn revision(&self) -> Option<u64> {
-        Some(self.revision)
+    pub(crate) const fn revision(&self) -> u64 {
+        self.revision
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -196,19 +196,19 @@ impl Resource for Held {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
-    fn kind(_: &()) -> Cow<'_, str> {
+    fn kind((): &()) -> Cow<'_, str> {
         ImageRef::kind(&())
     }
 
-    fn group(_: &()) -> Cow<'_, str> {
+    fn group((): &()) -> Cow<'_, str> {
         ImageRef::group(&())
     }
 
-    fn version(_: &()) -> Cow<'_, str> {
+    fn version((): &()) -> Cow<'_, str> {
         ImageRef::version(&())
     }
 
-    fn plural(_: &()) -> Cow<'_, str> {
+    fn plural((): &()) -> Cow<'_, str> {
         ImageRef::plural(&())
     }
 

@@ -52,7 +52,10 @@ where
 }
 
 /// What a store keeps.
-trait Kept: Resource<DynamicType = ()> + Clone + Default + Send + 'static {}
+pub(super) trait Kept:
+    Resource<DynamicType = ()> + Clone + Default + Send + 'static
+{
+}
 
 impl<K: Resource<DynamicType = ()> + Clone + Default + Send + 'static> Kept for K {}
 

@@ -199,7 +199,10 @@ pub(super) fn references(
     apis: Vec<Api<DeserializeGuard<Held>>>,
     writer: Writer<Held>,
 ) -> impl Stream<Item = Result<Held, watcher::Error>> {
-    applied(apis, writer).predicate_filter(Held::revision, PredicateConfig::default())
+    applied(apis, writer).predicate_filter(
+        |held: &Held| Some(held.revision()),
+        PredicateConfig::default(),
+    )
 }
 
 /// Providers whose spec changed.
