@@ -5,6 +5,7 @@
 //! break first: a call made for many is bounded by the operator's limit, never by one reference's.
 
 use super::Context;
+use super::held::stands_for;
 use super::sign_ins::SignedIn;
 use crate::api::ImageRef;
 use crate::cloud::gate::Gate;
@@ -284,7 +285,7 @@ fn suspect(
     failure: Failure,
 ) -> Failure {
     let known = context.census.known(context, &target.provider);
-    if !known.contains(image) {
+    if !known.contains(&stands_for(image)) {
         // Its absence was confirmed before.
         context.absences.settled(&target.provider, image);
         return failure;

@@ -30,7 +30,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, Resource};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -298,7 +298,7 @@ async fn tell<K: Resource<DynamicType = ()>>(
         .refs
         .state()
         .into_iter()
-        .filter(|r| may_use(&r.spec, &r.namespace().unwrap_or_default(), &id))
+        .filter(|r| may_use(r.provider_ref(), r.namespace(), &id))
         .map(|r| ObjectRef::from_obj(r.as_ref()));
     if send_all(context.look_again.clone(), concerned).await {
         let mut told = told();

@@ -5,11 +5,11 @@
 //! that is not in our vocabulary becomes no label, whoever wrote it into a status.
 
 use super::Context;
+use super::held::Told;
 use crate::api::condition::{self, ConditionType, Truth};
 use crate::api::{ProviderKind, ProviderStatus, Reason};
 use crate::telemetry::metrics::Stock;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -32,13 +32,9 @@ fn stock(context: &Context) -> Stock {
         scope_bytes: context.snapshots.bytes(),
         ..Stock::default()
     };
-    for object in context.refs.state() {
-        let status = object.status.as_ref();
-        let conditions = status.map_or(&[][..], |status| &status.conditions);
-        let ready = condition::find(conditions, ConditionType::Ready);
-        *stock.refs.entry(shown(ready)).or_default() += 1;
-        let stale = condition::find(conditions, ConditionType::Stale);
-        if let ("True", reason) = shown(stale) {
+    for held in context.refs.state() {
+        *stock.refs.entry(shown(held.ready())).or_default() += 1;
+        if let ("True", reason) = shown(held.stale()) {
             *stock.stale.entry(reason).or_default() += 1;
         }
     }
@@ -65,23 +61,19 @@ fn stock(context: &Context) -> Stock {
 fn provider(stock: &mut Stock, kind: ProviderKind, status: Option<&ProviderStatus>) {
     let conditions = status.map_or(&[][..], |status| &status.conditions);
     let ready = condition::find(conditions, ConditionType::Ready);
-    let (truth, reason) = shown(ready);
+    let (truth, reason) = shown(ready.map(Told::by));
     let key = (kind.as_str(), truth, reason);
     *stock.providers.entry(key).or_default() += 1;
 }
 
-/// Status and reason of a condition, in our own words.
-fn shown(condition: Option<&Condition>) -> (&'static str, &'static str) {
-    let Some(condition) = condition else {
-        return (NONE, NONE);
-    };
-    let truths = [Truth::True, Truth::False, Truth::Unknown].map(Truth::as_str);
-    let truth = truths.into_iter().find(|truth| *truth == condition.status);
-    let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
-    let reason = reasons
-        .into_iter()
-        .find(|reason| *reason == condition.reason);
-    (truth.unwrap_or(OTHER), reason.unwrap_or(OTHER))
+/// Status and reason of a condition, as labels.
+fn shown(told: Option<Told>) -> (&'static str, &'static str) {
+    told.map_or((NONE, NONE), |Told { truth, reason }| {
+        (
+            truth.map_or(OTHER, Truth::as_str),
+            reason.map_or(OTHER, Reason::as_str),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -102,11 +94,14 @@ mod tests {
             1,
             now,
         );
-        assert_eq!(shown(conditions.first()), ("True", "Resolved"));
+        assert_eq!(
+            shown(conditions.first().map(Told::by)),
+            ("True", "Resolved")
+        );
         conditions[0].reason = "Tenant\"s".into();
-        assert_eq!(shown(conditions.first()), ("True", OTHER));
+        assert_eq!(shown(conditions.first().map(Told::by)), ("True", OTHER));
         conditions[0].status = "Perhaps".into();
-        assert_eq!(shown(conditions.first()), (OTHER, OTHER));
+        assert_eq!(shown(conditions.first().map(Told::by)), (OTHER, OTHER));
         assert_eq!(shown(None), (NONE, NONE));
     }
 }

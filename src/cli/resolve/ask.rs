@@ -160,7 +160,9 @@ impl Asker {
     /// The provider of a reference, and who it is towards its platform.
     async fn observe(&self, object: &ImageRef) -> Observed {
         let namespace = object.namespace().unwrap_or_default();
-        let chosen = match provider::choose(&object.spec, &namespace, |id| self.find(id)) {
+        let chosen = match provider::choose(object.spec.provider_ref.as_ref(), &namespace, |id| {
+            self.find(id)
+        }) {
             Ok(chosen) => chosen,
             Err(unavailable) => {
                 let fix = "add the provider's file with -f".to_owned();

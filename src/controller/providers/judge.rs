@@ -37,7 +37,7 @@ impl Judged {
             truth: Truth::False,
             reason,
             message,
-            version: Version::Unusable(reason.as_str()),
+            version: Version::unusable(reason.as_str()),
             project: None,
             gate: None,
             lists: None,
