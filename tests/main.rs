@@ -26,6 +26,8 @@ mod leaks;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod on_cluster;
 #[cfg(test)]
 mod operator;

@@ -23,6 +23,8 @@ pub enum ConditionType {
     Drifted,
     /// On providers: the platform asked for a pause.
     Throttled,
+    /// On providers: the lists that answer for many references can be read whole.
+    Listed,
 }
 
 impl ConditionType {
@@ -36,6 +38,7 @@ impl ConditionType {
             Self::Compliant => "Compliant",
             Self::Drifted => "Drifted",
             Self::Throttled => "Throttled",
+            Self::Listed => "Listed",
         }
     }
 }
@@ -145,6 +148,14 @@ reasons! {
     IdentityUnavailable,
     /// On providers: the endpoint is neither the vendor's own nor allowed by the operator.
     EndpointNotAllowed,
+    /// On providers: the lists that were read last were read whole.
+    ListComplete,
+    /// On providers: a list has more than the operator reads of one.
+    ListTooLong,
+    /// On providers: the credentials may not read a list.
+    ListDenied,
+    /// On providers: the platform's answer to a list cannot be used.
+    ListFailed,
 }
 
 /// The status of a condition.

@@ -288,7 +288,7 @@ pub struct ProviderStatus {
     /// The ModelArts project that was looked up because the spec names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_id: Option<String>,
-    /// Conditions: Ready, Throttled.
+    /// Conditions: Ready, Throttled, Listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

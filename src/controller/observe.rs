@@ -3,6 +3,7 @@
 //! Owns the reading of objects. Must not write anything, nor ask a platform about an image. The
 //! invariant that would break first: every wait in here has a limit.
 
+use super::held::stands_for;
 use super::sign_ins::{NotSignedIn, SignedIn};
 use super::{ApiError, Context, limited};
 use crate::api::{ImageRef, ProviderKind};
@@ -29,47 +30,46 @@ pub(crate) struct Observed {
 
 /// Changes when a provider or its proof does, and when it can be used again: whoever was refused
 /// meanwhile is to ask anew.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Version {
-    /// It cannot be used, for this reason.
-    Unusable(&'static str),
-    /// It can.
-    Usable {
-        /// UID and generation of the provider.
-        object: (Option<String>, Option<i64>),
-        /// What it proves itself by.
-        proof: Proof,
-        /// How often its platform answered again after an outage or a refusal.
-        recoveries: u32,
-    },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// Stands for the provider and what it proves itself by, or for why it cannot be used.
+    who: u64,
+    /// How often its platform answered again after an outage or a refusal; `None` if it cannot be used.
+    recoveries: Option<u32>,
 }
 
 impl Version {
-    /// Whether all that changed is that the platform answers again.
-    pub(crate) fn only_recovered(&self, now: &Self) -> bool {
-        match (self, now) {
-            (
-                Self::Usable { object, proof, .. },
-                Self::Usable {
-                    object: object_now,
-                    proof: proof_now,
-                    ..
-                },
-            ) => (object, proof) == (object_now, proof_now),
-            _ => false,
+    /// A provider that cannot be used, for this reason.
+    pub(crate) fn unusable(reason: &'static str) -> Self {
+        Self {
+            who: stands_for(reason),
+            recoveries: None,
         }
+    }
+
+    /// A provider that can be used. Told apart by UID and generation, and by its proof.
+    pub(crate) fn usable(
+        object: &(Option<String>, Option<i64>),
+        proof: &Proof,
+        recoveries: u32,
+    ) -> Self {
+        Self {
+            who: stands_for(&(object, proof)),
+            recoveries: Some(recoveries),
+        }
+    }
+
+    /// Whether all that changed is that the platform answers again.
+    pub(crate) fn only_recovered(self, now: Self) -> bool {
+        self.who == now.who && self.recoveries.is_some() && now.recoveries.is_some()
     }
 
     /// A provider that answered again so often.
     #[cfg(test)]
     pub(crate) fn recovered(recoveries: u32) -> Self {
-        use crate::cloud::identity::{Region, Source};
-        let source = Source::HuaweiMetadata;
-        let identity = Region::new("cn-north-4").and_then(|region| Identity::new(source, region));
-        Self::Usable {
-            object: (None, None),
-            proof: identity.expect("a form without parts").proof(),
-            recoveries,
+        Self {
+            who: 0,
+            recoveries: Some(recoveries),
         }
     }
 }
@@ -81,7 +81,7 @@ impl Observed {
             Provided::Target { .. } => "suspended",
         };
         Self {
-            version: Version::Unusable(version),
+            version: Version::unusable(version),
             provided,
             signed_in: None,
         }
@@ -114,7 +114,9 @@ pub(crate) async fn with_stored_status(
 /// Finds the provider of a reference, and signs it in. `None`: that takes too long, come back later.
 pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Option<Observed> {
     let namespace = object.namespace().unwrap_or_default();
-    let found = provider::choose(&object.spec, &namespace, |id| context.find(id));
+    let found = provider::choose(object.spec.provider_ref.as_ref(), &namespace, |id| {
+        context.find(id)
+    });
     let chosen = match found {
         Ok(chosen) => chosen,
         Err(mut unavailable) => {
@@ -178,7 +180,7 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Option<
     };
     let version = match &signed_in {
         Ok(SignedIn { identity, .. }) => version(context, &chosen, identity, &target.account),
-        Err(failure) => Version::Unusable(failure.kind.as_str()),
+        Err(failure) => Version::unusable(failure.kind.as_str()),
     };
     Some(Observed {
         provided,
@@ -211,9 +213,6 @@ pub(super) fn version(
     account: &Account,
 ) -> Version {
     let proof = identity.proof();
-    Version::Usable {
-        object: provider.version(),
-        proof,
-        recoveries: context.gates.of(proof, account).recoveries(),
-    }
+    let recoveries = context.gates.of(proof, account).recoveries();
+    Version::usable(&provider.version(), &proof, recoveries)
 }

@@ -116,6 +116,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         environment: (!arguments.no_env).then_some(credentials::process),
         gates: Gates::default(),
         projects: ProjectIds::new(exchanger.clone(), options.refusals.clone()),
+        refusals: options.refusals.clone(),
         credentials: CredentialCache::new(exchanger, options),
         origins: std::sync::Mutex::default(),
     };
