@@ -12,7 +12,7 @@ use crate::cloud::gate::Gate;
 use crate::cloud::identity::{Identity, Source};
 use crate::cloud::snapshot::{Calls, Listing, Question, Scope};
 use crate::facts::{Facts, Failure, FailureKind};
-use crate::plan::{self, Look, Provided, ProviderId, Target};
+use crate::plan::{self, Contents, Look, Provided, ProviderId, Target};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -177,6 +177,7 @@ pub(crate) async fn look(
             return Some(Look::Found {
                 facts: answer.facts,
                 as_of: answer.as_of,
+                contents: Contents::NotAsked,
             });
         }
         Err(failure) => failure,

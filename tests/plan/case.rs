@@ -5,11 +5,13 @@ use imageref::api::{
     ConditionType, ImageRefSpec, ImageRefStatus, NotebookSource, ProviderKind, Reason, Source,
     Upstream,
 };
-use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
+use imageref::facts::{Arch, Content, Digest, Facts, Failure, FailureKind, ImageStatus, Platform};
 use imageref::plan::{
-    Account, Due, Input, Look, Memory, Object, Plan, Provided, ProviderId, Query, Target, due, plan,
+    Account, Contents, Due, Input, Look, Memory, Object, Plan, Provided, ProviderId, Query, Target,
+    due, plan,
 };
 use k8s_openapi::jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) const ID: &str = "278e88d1-5b71-4766-8502-b3ba72e824d9";
@@ -100,12 +102,44 @@ pub(crate) fn facts() -> Facts {
     }
 }
 
-/// The platform's answer, of now.
+/// The platform's answer, of now, where no registry is asked.
 pub(crate) fn found(facts: Facts) -> Look {
+    found_with(facts, Contents::NotAsked)
+}
+
+/// The platform's answer, of now, and what the registry said.
+pub(crate) fn found_with(facts: Facts, contents: Contents) -> Look {
     Look::Found {
         facts: facts.into(),
         as_of: Timestamp::MAX,
+        contents,
     }
+}
+
+/// A digest of 64 times the same digit.
+pub(crate) fn digest(digit: char) -> String {
+    format!("sha256:{}", digit.to_string().repeat(64))
+}
+
+/// The registry's answer: a digest, and platforms in the form of the status.
+pub(crate) fn read(digit: char, platforms: &[&str]) -> Contents {
+    let platform = |text: &&str| {
+        let mut parts = text.split('/').map(str::to_owned);
+        Platform {
+            os: parts.next().unwrap(),
+            architecture: parts.next().unwrap(),
+            variant: parts.next(),
+        }
+    };
+    Contents::Read(Arc::new(Content {
+        digest: Digest::parse(&digest(digit)).unwrap(),
+        platforms: platforms.iter().map(platform).collect(),
+    }))
+}
+
+/// The registry failed.
+pub(crate) fn unread(kind: FailureKind) -> Contents {
+    Contents::Failed(Failure::new(kind, "it failed"))
 }
 
 pub(crate) fn fail(kind: FailureKind) -> Look {
