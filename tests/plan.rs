@@ -2,6 +2,7 @@
 
 mod answers;
 pub(crate) mod case;
+mod contents;
 mod failures;
 mod rules;
 mod verdicts;

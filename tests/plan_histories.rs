@@ -1,17 +1,28 @@
 //! Random histories of one object: edits, outages, restarts, time. What must hold after every step.
 
-use super::plan::case::{Case, HOUR, ID, facts, provided, unavailable};
+use super::plan::case::{Case, HOUR, ID, facts, found_with, provided, unavailable};
 use imageref::api::condition::{self, Truth};
-use imageref::api::{ConditionType, Expect, Reason};
-use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{Due, Look, Memory, Plan, Provided};
+use imageref::api::{ConditionType, Expect, ImageRefStatus, Reason};
+use imageref::facts::{Arch, Content, Digest, Facts, Failure, FailureKind, ImageStatus, Platform};
+use imageref::plan::{Contents, Due, Look, Memory, Plan, Provided};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 use std::time::Duration;
+
+/// What a registry says beside a found image.
+#[derive(Clone, Debug)]
+enum Registry {
+    NotAsked,
+    /// One of two digests, and one of the sets of platforms.
+    Read(u8, u8),
+    Failed(FailureKind, Option<u64>),
+}
 
 #[derive(Clone, Debug)]
 enum Step {
     Pass(u64),
-    Found(u8),
+    Found(u8, Registry),
     Failed(FailureKind, Option<u64>),
     NotDue,
     Pending,
@@ -22,6 +33,8 @@ enum Step {
     MaxStaleness(Option<&'static str>),
     ExpectArch(Option<&'static str>),
     ExpectStatus(Option<&'static str>),
+    ExpectDigest(Option<u8>),
+    DigestPolicy(&'static str),
     HistoryLimit(i32),
     Request(u8),
     Restart,
@@ -44,10 +57,18 @@ fn kind() -> impl Strategy<Value = FailureKind> {
     ])
 }
 
+fn registry() -> impl Strategy<Value = Registry> {
+    prop_oneof![
+        2 => Just(Registry::NotAsked),
+        2 => (0u8..2, 0u8..4).prop_map(|(digest, platforms)| Registry::Read(digest, platforms)),
+        2 => (kind(), prop::option::of(0u64..4000)).prop_map(|(k, r)| Registry::Failed(k, r)),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => prop::sample::select(vec![0, 1, 61, 301, 3600, 90_000]).prop_map(Step::Pass),
-        4 => (0u8..24).prop_map(Step::Found),
+        6 => (0u8..48, registry()).prop_map(|(v, r)| Step::Found(v, r)),
         4 => (kind(), prop::option::of(0u64..4000)).prop_map(|(k, r)| Step::Failed(k, r)),
         2 => Just(Step::NotDue),
         1 => Just(Step::Pending),
@@ -58,6 +79,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::sample::select(vec![None, Some("168h"), Some("500h")]).prop_map(Step::MaxStaleness),
         1 => prop::sample::select(vec![None, Some("amd64"), Some("arm64")]).prop_map(Step::ExpectArch),
         1 => prop::sample::select(vec![None, Some("INACTIVE"), Some("ACTIVE")]).prop_map(Step::ExpectStatus),
+        1 => prop::option::of(0u8..2).prop_map(Step::ExpectDigest),
+        1 => prop::sample::select(vec!["Never", "IfNotPresent", "Always"]).prop_map(Step::DigestPolicy),
         1 => (0..6).prop_map(Step::HistoryLimit),
         1 => (0u8..3).prop_map(Step::Request),
         1 => Just(Step::Restart),
@@ -67,17 +90,52 @@ fn step() -> impl Strategy<Value = Step> {
 /// Facts that carry the mark of the target they are about.
 fn answer(case: &Case, variant: u8) -> Facts {
     let mark = mark(case);
+    let mut facts = facts();
+    if variant >= 24 {
+        facts.upstream.arch = None;
+    }
     Facts {
         image: Some(format!("{mark}:{}", variant % 2)),
         swr_path: Some(format!("{mark}:{}", variant % 2)),
-        arch: [Some(Arch::Arm64), Some(Arch::Amd64), None][usize::from(variant % 3)],
+        arch: [Some(Arch::Arm64), Some(Arch::Amd64), None][usize::from(variant % 3)]
+            .filter(|_| facts.upstream.arch.is_some()),
         status: [
             ImageStatus::Active,
             ImageStatus::Active,
             ImageStatus::Creating,
             ImageStatus::Inactive,
         ][usize::from(variant / 6 % 4)],
-        ..facts()
+        ..facts
+    }
+}
+
+/// The digests that the registry has for a path at one time or another.
+fn digest_of(path: &str, version: u8) -> String {
+    let hash = Sha256::new().chain_update(path).chain_update([version]);
+    format!("sha256:{}", hex::encode(hash.finalize()))
+}
+
+fn contents(registry: &Registry, path: &str) -> Contents {
+    match registry {
+        Registry::NotAsked => Contents::NotAsked,
+        Registry::Read(version, platforms) => Contents::Read(
+            Content {
+                digest: Digest::parse(&digest_of(path, *version)).unwrap(),
+                platforms: ["amd64", "arm64"][..usize::from(*platforms % 3)]
+                    .iter()
+                    .map(|architecture| Platform {
+                        os: "linux".into(),
+                        architecture: (*architecture).into(),
+                        variant: None,
+                    })
+                    .collect(),
+            }
+            .into(),
+        ),
+        Registry::Failed(kind, retry_after) => Contents::Failed(Failure {
+            retry_after: retry_after.map(Duration::from_secs),
+            ..Failure::new(*kind, "it failed")
+        }),
     }
 }
 
@@ -106,7 +164,11 @@ fn edit_expect(case: &mut Case, edit: impl FnOnce(&mut Expect)) {
 fn apply(case: &mut Case, step: &Step) -> Look {
     match step {
         Step::Pass(seconds) => case.pass(Duration::from_secs(*seconds)),
-        Step::Found(variant) => return super::plan::case::found(answer(case, *variant)),
+        Step::Found(variant, registry) => {
+            let answer = answer(case, *variant);
+            let contents = contents(registry, answer.image.as_deref().unwrap());
+            return found_with(answer, contents);
+        }
         Step::Failed(kind, retry_after) => {
             return Look::Failed(Failure {
                 retry_after: retry_after.map(Duration::from_secs),
@@ -154,6 +216,14 @@ fn apply(case: &mut Case, step: &Step) -> Look {
             edit_expect(case, |e| {
                 e.status = status.iter().map(ToString::to_string).collect();
             });
+        }
+        Step::ExpectDigest(version) => {
+            let digest = version.map(|v| digest_of(&format!("{}:0", mark(case)), v));
+            edit_expect(case, |e| e.digest = digest);
+        }
+        Step::DigestPolicy(policy) => {
+            case.spec.digest_policy = (*policy).into();
+            case.generation += 1;
         }
         Step::HistoryLimit(limit) => {
             case.spec.history_limit = *limit;
@@ -223,7 +293,12 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
             .conditions
             .iter()
             .find(|c| c.type_ == condition.type_);
-        if let Some(old) = old.filter(|old| old.status == condition.status) {
+        // A registry and a platform that fail are two things that share Stale.
+        let same = |old: &&Condition| {
+            old.status == condition.status
+                && old.reason.starts_with("Registry") == condition.reason.starts_with("Registry")
+        };
+        if let Some(old) = old.filter(same) {
             prop_assert_eq!(&old.last_transition_time, &condition.last_transition_time);
         }
         prop_assert!(condition.last_transition_time.0 <= case.now);
@@ -253,6 +328,9 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
         );
         prop_assert!(case.status.resolved_for.is_some());
     }
+
+    what_was_read_fits(&case.status, &case.spec.digest_policy)?;
+    a_registry_takes_no_answer_away(before, look, case)?;
 
     // Ready means that the answer may be used.
     if is(ConditionType::Ready) {
@@ -304,6 +382,69 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
     prop_assert!(case.status.history.len() <= case.spec.history_limit());
 
     comes_back(&plan, case)
+}
+
+/// A digest is one of the very path that is shown, which is pinned by it.
+fn what_was_read_fits(status: &ImageRefStatus, policy: &str) -> Result<(), TestCaseError> {
+    let Some(digest) = &status.digest else {
+        prop_assert!(status.platforms.is_empty());
+        let pinned = status.image.as_ref().is_some_and(|i| i.contains('@'));
+        return Ok(prop_assert!(!pinned, "{:?}", status.image));
+    };
+    prop_assert!(policy != "Never");
+    let pinned = status.image.as_deref().unwrap_or_default();
+    let path = pinned.strip_suffix(&format!("@{digest}"));
+    prop_assert!(path.is_some(), "{pinned} is not pinned by {digest}");
+    let path = path.unwrap();
+    prop_assert_eq!(Some(path), status.swr_path.as_deref());
+    let known = [digest_of(path, 0), digest_of(path, 1)];
+    prop_assert!(known.contains(digest), "{digest} is of another path");
+    Ok(())
+}
+
+/// With a registry that fails, Ready is what it would be without one, unless the expectations are
+/// about what it says; and what it does to Stale does not age.
+fn a_registry_takes_no_answer_away(
+    before: &Case,
+    look: &Look,
+    case: &Case,
+) -> Result<(), TestCaseError> {
+    let conditions = &case.status.conditions;
+    let stale = condition::find(conditions, ConditionType::Stale);
+    if stale.is_some_and(|stale| stale.reason.starts_with("Registry")) {
+        for of_the_platform in [Reason::ServingStale, Reason::StaleTooLong] {
+            let ready = ConditionType::Ready;
+            prop_assert!(!condition::has_reason(conditions, ready, of_the_platform));
+        }
+    }
+    let Look::Found {
+        facts,
+        as_of,
+        contents: Contents::Failed(_),
+    } = look
+    else {
+        return Ok(());
+    };
+    let expect = case.spec.expect.clone().unwrap_or_default();
+    if expect.digest.is_some() || (!expect.arch.is_empty() && facts.arch.is_none()) {
+        return Ok(());
+    }
+    let without = Case {
+        now: case.now,
+        ..before.clone()
+    };
+    let without = without.plan(Look::Found {
+        facts: facts.clone(),
+        as_of: *as_of,
+        contents: Contents::NotAsked,
+    });
+    let ready = |status: &ImageRefStatus| {
+        condition::find(&status.conditions, ConditionType::Ready)
+            .map(|c| (c.status.clone(), c.reason.clone()))
+    };
+    prop_assert_eq!(ready(&without.status), ready(&case.status));
+    prop_assert_eq!(&without.status.image, &case.status.image);
+    Ok(())
 }
 
 /// What can still change has a time at which coming back is of use.
