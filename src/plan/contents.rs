@@ -59,11 +59,11 @@ pub fn contents_due(
     if !due || facts.image.is_none() || !judge::is_usable(spec, facts.status.as_str()) {
         return false;
     }
-    let mut answer = ImageRefStatus::default();
-    facts.write_to(&mut answer);
-    accept
-        .as_ref()
-        .is_none_or(|accept| judge::accepted(accept, &answer).is_ok())
+    accept.as_ref().is_none_or(|accept| {
+        let mut answer = ImageRefStatus::default();
+        facts.write_to(&mut answer);
+        judge::accepted(accept, &answer).is_ok()
+    })
 }
 
 /// Completes facts that were just written, by what the registry said or has said; `before` is the

@@ -39,20 +39,20 @@ impl Shortfall {
         (truth, self.reason, self.message.clone())
     }
 
-    const fn violated(reason: Reason, message: String) -> Option<Self> {
-        Some(Self {
+    const fn violated(reason: Reason, message: String) -> Self {
+        Self {
             grade: Grade::Violated,
             reason,
             message,
-        })
+        }
     }
 
-    const fn unknown(grade: Grade, message: String) -> Option<Self> {
-        Some(Self {
+    const fn unknown(grade: Grade, message: String) -> Self {
+        Self {
             grade,
             reason: Reason::FactUnavailable,
             message,
-        })
+        }
     }
 }
 
@@ -115,17 +115,16 @@ fn arch(
     let meets = |arch: &Arch| list.iter().any(|wanted| wanted == arch.as_str());
     if states_no_arch(status) {
         if held.is_empty() {
-            return from_registry("arch", spec, status, reading);
+            return Some(from_registry("arch", spec, status, reading));
         }
         let names: Vec<_> = held.iter().map(|arch| arch.as_str()).collect();
         return (!held.iter().any(meets))
-            .then(|| names.join(" and "))
-            .and_then(|names| mismatch("arch", Reason::ArchMismatch, list, &names));
+            .then(|| mismatch("arch", Reason::ArchMismatch, list, &names.join(" and ")));
     }
     one_of("arch", Reason::ArchMismatch, list, status.arch.as_deref()).or_else(|| {
         let contradicted = !held.is_empty() && !held.iter().any(meets);
         let (_, reason, message) = contradiction(status).filter(|_| contradicted)?;
-        Shortfall::violated(reason, message)
+        Some(Shortfall::violated(reason, message))
     })
 }
 
@@ -139,9 +138,9 @@ fn digest(
         (wanted, Some(digest)) if wanted == digest => None,
         (wanted, Some(digest)) => {
             let list = [wanted.to_owned()];
-            mismatch("digest", Reason::DigestMismatch, &list, digest)
+            Some(mismatch("digest", Reason::DigestMismatch, &list, digest))
         }
-        (_, None) => from_registry("digest", spec, status, reading),
+        (_, None) => Some(from_registry("digest", spec, status, reading)),
     }
 }
 
@@ -151,7 +150,7 @@ fn from_registry(
     spec: &ImageRefSpec,
     status: &ImageRefStatus,
     reading: bool,
-) -> Option<Shortfall> {
+) -> Shortfall {
     if reading {
         let message = format!("expect.{what} is about what the registry has not said yet");
         return Shortfall::unknown(Grade::Unread, message);
@@ -177,12 +176,12 @@ fn one_of(what: &str, reason: Reason, list: &[String], fact: Option<&str>) -> Op
     match fact {
         _ if list.is_empty() => None,
         Some(fact) if list.iter().any(|wanted| wanted == fact) => None,
-        Some(fact) => mismatch(what, reason, list, fact),
-        None => unstated(what),
+        Some(fact) => Some(mismatch(what, reason, list, fact)),
+        None => Some(unstated(what)),
     }
 }
 
-fn mismatch(what: &str, reason: Reason, list: &[String], fact: &str) -> Option<Shortfall> {
+fn mismatch(what: &str, reason: Reason, list: &[String], fact: &str) -> Shortfall {
     let message = format!(
         "expected {what} {}, and the image has {fact}: choose another image, or change spec.expect.{what}",
         list.join(" or ")
@@ -195,7 +194,7 @@ fn accelerators(expect: &Expect, status: &ImageRefStatus) -> Option<Shortfall> {
         return None;
     }
     if status.accelerators.is_empty() {
-        return unstated("accelerators");
+        return Some(unstated("accelerators"));
     }
     let missing: Vec<&str> = expect
         .accelerators
@@ -211,7 +210,7 @@ fn accelerators(expect: &Expect, status: &ImageRefStatus) -> Option<Shortfall> {
         missing.join(" and "),
         status.accelerators.join(", ")
     );
-    Shortfall::violated(Reason::AcceleratorMismatch, message)
+    Some(Shortfall::violated(Reason::AcceleratorMismatch, message))
 }
 
 fn path(expect: &Expect, status: &ImageRefStatus) -> Option<Shortfall> {
@@ -219,7 +218,7 @@ fn path(expect: &Expect, status: &ImageRefStatus) -> Option<Shortfall> {
         return None;
     }
     let Some(image) = &status.image else {
-        return unstated("pathPrefixes");
+        return Some(unstated("pathPrefixes"));
     };
     let within = |prefix: &String| has_prefix(image, prefix);
     if expect.path_prefixes.iter().any(within) {
@@ -229,10 +228,10 @@ fn path(expect: &Expect, status: &ImageRefStatus) -> Option<Shortfall> {
         "expected a path under {}, and it is {image}: choose another image, or change spec.expect.pathPrefixes",
         expect.path_prefixes.join(" or ")
     );
-    Shortfall::violated(Reason::PathNotAllowed, message)
+    Some(Shortfall::violated(Reason::PathNotAllowed, message))
 }
 
-fn unstated(what: &str) -> Option<Shortfall> {
+fn unstated(what: &str) -> Shortfall {
     let message = format!(
         "expect.{what} cannot be judged, because the platform does not state it for this image: remove the expectation"
     );

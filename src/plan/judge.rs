@@ -76,7 +76,7 @@ pub fn judge(
     // Another status than an explicitly expected one is a shortfall; an image that is still being
     // built may yet become what is expected.
     let explicit = spec.expect.as_ref().is_some_and(|e| !e.status.is_empty());
-    if !is_usable(spec, stated) && !(explicit && !is_growing(stated)) {
+    if !is_usable(spec, stated) && (!explicit || is_growing(stated)) {
         return Verdict {
             compliant,
             ..not_active(stated, status)
