@@ -167,9 +167,6 @@ const PASSING: [Reason; 4] = [
 
 fn mark_stale(draft: &mut Draft<'_>, reason: Reason, message: &str) {
     let new = !contents::platform_failed(&draft.status);
-    if new {
-        condition::remove(&mut draft.status.conditions, ConditionType::Stale);
-    }
     let conditions = &draft.status.conditions;
     let begun = PASSING
         .into_iter()

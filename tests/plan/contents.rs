@@ -119,6 +119,11 @@ fn if_not_present_asks_once_for_each_path_and_image_and_on_request() {
     assert!(is_due(&case, &facts()), "requested");
     case.step(found_with(facts(), read('a', &["linux/arm64"])));
     assert!(!is_due(&case, &facts()), "the request was acted on");
+    case.requested_at = Some("again".into());
+    case.step(found_with(facts(), unread(FailureKind::Unreachable)));
+    assert!(is_due(&case, &facts()), "the requested read failed");
+    case.step(found_with(facts(), read('a', &["linux/arm64"])));
+    assert!(!is_due(&case, &facts()) && !case.is(ConditionType::Stale));
     case.provided = provided("cn-north-9");
     assert!(is_due(&case, &facts()), "the same path of another account");
 }
@@ -242,6 +247,14 @@ fn a_suspension_keeps_the_digest_and_hides_the_registrys_failure() {
     assert!(!case.is(ConditionType::Stale));
     assert_eq!(case.status.digest, Some(digest('a')));
     assert!(image(&case).unwrap().ends_with(&digest('a')));
+    // Also while the registry's word is waited for.
+    let mut case = Case::new();
+    case.spec.expect = Some(expecting_digest('a'));
+    case.step(found_with(facts(), unread(FailureKind::Unreachable)));
+    case.edit(|spec| spec.suspend = true);
+    case.step(Look::NotDue);
+    case.assert_ready(Truth::Unknown, Reason::Suspended);
+    assert!(!case.is(ConditionType::Stale));
 }
 
 #[test]
