@@ -110,6 +110,10 @@ reasons! {
     ResponseInvalid,
     /// The image was missing once; a second look decides.
     NotFoundUnconfirmed,
+    /// The registry cannot be reached, or answers with an error of its own.
+    RegistryUnreachable,
+    /// The registry refuses the read, or does not have what the platform lists.
+    RegistryDenied,
     /// Every expectation is met.
     Met,
     /// The architecture is none of the expected ones.
@@ -120,10 +124,16 @@ reasons! {
     AcceleratorMismatch,
     /// The server type is none of the expected ones.
     ServerTypeMismatch,
+    /// The registry has another digest than the expected one.
+    DigestMismatch,
     /// The path begins with none of the expected prefixes.
     PathNotAllowed,
-    /// An expectation is about a fact that the platform does not state.
+    /// The registry holds the image for other architectures than the platform states.
+    PlatformMismatch,
+    /// An expectation is about a fact that nobody states, or that was not read yet.
     FactUnavailable,
+    /// The registry has another digest under the same path.
+    DigestChanged,
     /// The path changed.
     PathChanged,
     /// The architecture changed.

@@ -12,6 +12,7 @@ use crate::api::auth::{Auth, ClusterAuth};
 use crate::api::provider::{Accept, AllowedNamespaces, ModelArts, Pai};
 use crate::api::{
     ClusterImageProvider, DEFAULT_PROVIDER, ImageProvider, ImageRefSpec, ProviderKind, ProviderRef,
+    Registry,
 };
 use crate::facts::{Failure, FailureKind};
 use crate::plan::{Account, Provided, ProviderId, Query, Target};
@@ -217,6 +218,14 @@ impl Provider {
         match self {
             Self::Namespaced(p) => Limits::of(p.spec.limits.as_ref()).strictest(for_tenants),
             Self::Cluster(p) => Limits::of(p.spec.limits.as_ref()),
+        }
+    }
+
+    /// How registries are to be asked through it.
+    pub fn registry(&self) -> Option<&Registry> {
+        match self {
+            Self::Namespaced(p) => p.spec.registry.as_ref(),
+            Self::Cluster(p) => p.spec.registry.as_ref(),
         }
     }
 

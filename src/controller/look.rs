@@ -13,7 +13,7 @@ use crate::cloud::identity::Identity;
 use crate::cloud::snapshot::{By, Calls, Listing, Question, Scope};
 use crate::cloud::{Credential, Cut};
 use crate::facts::{Api, Facts, Failure, FailureKind};
-use crate::plan::{self, Look, Provided, ProviderId, Target};
+use crate::plan::{self, Contents, Look, Provided, ProviderId, Target};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -262,6 +262,7 @@ pub(crate) async fn look(
             return Some(Look::Found {
                 facts: answer.facts,
                 as_of: answer.as_of,
+                contents: Contents::NotAsked,
             });
         }
         Err(failure) => failure,

@@ -14,7 +14,7 @@ use crate::cloud::identity::{CredentialCache, Identity, ProjectIds, Refusals, Re
 use crate::cloud::provider::{self, Provider};
 use crate::cloud::{AllowedEndpoints, Clouds, Credential};
 use crate::facts::{Facts, Failure, FailureKind};
-use crate::plan::{self, Due, Input, Look, Memory, Provided, ProviderId, Target};
+use crate::plan::{self, Contents, Due, Input, Look, Memory, Provided, ProviderId, Target};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use std::collections::BTreeMap;
@@ -124,6 +124,7 @@ impl Asker {
                     Ok(facts) => Look::Found {
                         facts: Arc::new(facts),
                         as_of: Timestamp::now(),
+                        contents: Contents::NotAsked,
                     },
                     Err(failure) => Look::Failed(failure),
                 }
