@@ -36,6 +36,8 @@ mod plan_histories;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod resolve;
 #[cfg(test)]
 mod sign_in;

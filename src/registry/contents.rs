@@ -100,7 +100,7 @@ type EntryKey = (Key, String, Reference);
 struct Entry {
     slot: Arc<Slot<Said>>,
     /// Whether somebody needs more than that a digest stands.
-    whole: Arc<AtomicBool>,
+    whole: AtomicBool,
     /// When it was last asked for, in milliseconds since the ground was made.
     used: AtomicU64,
     /// The largest age that was asked for, in milliseconds.
@@ -207,7 +207,7 @@ impl Registries {
             known: asking.known.map(|known| known.digest.clone()),
         });
         loop {
-            let call = || question.clone().call(&entry);
+            let call = || question.clone().call(entry.clone());
             let kept = match entry.slot.obtain(floor, ground, call).await? {
                 Ok(kept) => kept,
                 Err(failure) => return Some(Err(failure)),
@@ -278,15 +278,13 @@ struct Lookup {
 }
 
 impl Lookup {
-    fn call(self: Arc<Self>, entry: &Entry) -> Call<Said> {
-        let before = entry.slot.kept();
-        let before = before.and_then(|kept| kept.value.as_ref().ok()?.content.clone());
-        let whole = entry.whole.clone();
+    /// The call for an entry; it is made while the entry's slot is locked, so it looks there later.
+    fn call(self: Arc<Self>, entry: Arc<Entry>) -> Call<Said> {
         async move {
-            let known = self
-                .known
-                .clone()
-                .filter(|_| !whole.load(Ordering::Relaxed));
+            let before = entry.slot.kept();
+            let before = before.and_then(|kept| kept.value.as_ref().ok()?.content.clone());
+            let claimed = !entry.whole.load(Ordering::Relaxed);
+            let known = self.known.clone().filter(|_| claimed);
             let known: Vec<_> = before
                 .iter()
                 .map(|read| read.digest.clone())
@@ -352,7 +350,7 @@ impl Inner {
         let entry = entries.entry(key).or_insert_with(|| {
             Arc::new(Entry {
                 slot: Arc::new(Slot::new(|_| WEIGHT)),
-                whole: Arc::default(),
+                whole: AtomicBool::new(false),
                 used: AtomicU64::new(0),
                 max_age: AtomicU64::new(0),
             })

@@ -47,11 +47,6 @@ pub(super) async fn look(session: &Session<'_>, known: &[Digest]) -> Result<Seen
     let wanted = wanted.map_err(|what| Failure::new(FailureKind::InvalidSpec, what))?;
     if !known.is_empty() {
         let answer = session.manifest(wanted, true).await?;
-        if answer.status == 429 || answer.status >= 500 {
-            return Err(session
-                .refused(super::refusal::Asked::Manifest, false, &answer)
-                .into());
-        }
         let said = answer.digest.as_deref().and_then(Digest::parse);
         let said = said.filter(|said| reference.digest().is_none_or(|asked| asked == said));
         if let Some(digest) = said.filter(|said| answer.status == 200 && known.contains(said)) {

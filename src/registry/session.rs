@@ -49,16 +49,18 @@ impl Session<'_> {
     /// Asks for a manifest by tag or digest: its headers alone, or all of it.
     pub(super) async fn manifest(&self, wanted: &str, head: bool) -> Result<Answer, Failure> {
         let path = format!("/v2/{}/manifests/{wanted}", self.reference.repository());
-        let (answer, showed_login) = self.ask(&path, head).await?;
-        // A registry says why in a body, and some know no HEAD: the caller asks again.
-        if head || answer.status == 200 {
+        let (answer, showed_login) = self.ask(Asked::Manifest, &path, head).await?;
+        // A registry says why in a body, and some know no HEAD: the caller asks again, unless that
+        // would be one more failed login, or one more request to a registry in trouble.
+        let ask_again = head && !matches!(answer.status, 401 | 429 | 500..);
+        if ask_again || answer.status == 200 {
             return Ok(answer);
         }
         Err(self.refused(Asked::Manifest, showed_login, &answer))
     }
 
     /// The failure that an answer is.
-    pub(super) fn refused(&self, asked: Asked, showed_login: bool, answer: &Answer) -> Failure {
+    fn refused(&self, asked: Asked, showed_login: bool, answer: &Answer) -> Failure {
         let image = self.reference.to_string();
         let question = Question {
             host: self.reference.host(),
@@ -77,7 +79,7 @@ impl Session<'_> {
     /// Reads a config by its digest, from where the registry says that it is stored.
     pub(super) async fn config(&self, digest: &Digest) -> Result<Answer, Failure> {
         let path = format!("/v2/{}/blobs/{digest}", self.reference.repository());
-        let (mut answer, showed_login) = self.ask(&path, false).await?;
+        let (mut answer, showed_login) = self.ask(Asked::Config, &path, false).await?;
         let mut at = self.url(&path)?;
         for _ in 0..MOST_REDIRECTS {
             if !(300..400).contains(&answer.status) {
@@ -118,7 +120,7 @@ impl Session<'_> {
 
     /// Asks with what the registry wanted to see last, and once more with what it wants now. Says
     /// whether the login itself was shown.
-    async fn ask(&self, path: &str, head: bool) -> Result<(Answer, bool), Failure> {
+    async fn ask(&self, asked: Asked, path: &str, head: bool) -> Result<(Answer, bool), Failure> {
         let known = self.tokens.challenge(self.access.key(), self.origin);
         let first = match &known {
             Some(challenge) => self.show(challenge, None).await.inspect_err(|_| {
@@ -127,7 +129,7 @@ impl Session<'_> {
             })?,
             None => Shown::Nothing,
         };
-        let answer = self.send(path, head, &first).await?;
+        let answer = self.send(asked, path, head, &first).await?;
         let shown_login = matches!(first, Shown::Login(_));
         if answer.status != 401 {
             return Ok((answer, shown_login));
@@ -152,17 +154,27 @@ impl Session<'_> {
             return Ok((answer, shown_login));
         }
         let shown_login = matches!(second, Shown::Login(_));
-        Ok((self.send(path, head, &second).await?, shown_login))
+        Ok((self.send(asked, path, head, &second).await?, shown_login))
     }
 
-    async fn send(&self, path: &str, head: bool, shown: &Shown) -> Result<Answer, Failure> {
+    async fn send(
+        &self,
+        asked: Asked,
+        path: &str,
+        head: bool,
+        shown: &Shown,
+    ) -> Result<Answer, Failure> {
         self.wire
             .send(Call {
                 head,
                 url: self.url(path)?,
-                accept: Some(ACCEPT),
+                accept: (asked == Asked::Manifest).then_some(ACCEPT),
                 authorization: shown.authorization(),
-                largest: LARGEST_MANIFEST.max(LARGEST_CONFIG),
+                largest: match asked {
+                    Asked::Manifest => LARGEST_MANIFEST,
+                    Asked::Config => LARGEST_CONFIG,
+                    Asked::Token => LARGEST_TOKEN,
+                },
                 shown: self.reference.host(),
             })
             .await
