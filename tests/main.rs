@@ -38,6 +38,8 @@ mod plan_histories;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod registry_login;
 #[cfg(test)]
 mod resolve;

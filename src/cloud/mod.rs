@@ -22,7 +22,7 @@ pub mod refusal;
 mod select;
 pub mod sign_in;
 pub mod snapshot;
-mod transport;
+pub(crate) mod transport;
 
 pub use credential::{Cloud, Credential};
 pub use endpoint::AllowedEndpoints;

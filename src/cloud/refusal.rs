@@ -108,7 +108,7 @@ impl Refusal {
 }
 
 /// An id of a call, if it looks like one.
-pub(super) fn request_id(text: &str) -> Option<String> {
+pub(crate) fn request_id(text: &str) -> Option<String> {
     let text = text.trim();
     let plain = text
         .bytes()
@@ -117,7 +117,7 @@ pub(super) fn request_id(text: &str) -> Option<String> {
 }
 
 /// One line without the echo of a request and without anything that looks like a key or a token.
-fn quotable(text: &str) -> String {
+pub(crate) fn quotable(text: &str) -> String {
     // ASCII only, so that offsets hold in the original.
     let lower = text.to_ascii_lowercase();
     let end = ECHOES
@@ -171,7 +171,7 @@ fn looks_like_token(run: &str) -> bool {
 }
 
 /// At most so many characters.
-pub(super) fn cut(text: &str, longest: usize) -> String {
+pub(crate) fn cut(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
     }

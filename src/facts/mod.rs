@@ -9,12 +9,14 @@ pub mod failure;
 pub mod lite_server;
 pub mod notebook;
 pub mod pai;
+pub mod reference;
 pub mod text;
 pub mod vocabulary;
 pub mod wire;
 
 pub use content::{Content, Digest, Platform};
 pub use failure::{Failure, FailureKind};
+pub use reference::Reference;
 pub use vocabulary::{Api, Arch, ImageStatus};
 
 use crate::api::{ImageRefStatus, Upstream};

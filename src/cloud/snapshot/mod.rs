@@ -7,10 +7,10 @@
 
 mod choice;
 mod entry;
-mod ground;
+pub(crate) mod ground;
 mod listing;
 mod scope;
-mod slot;
+pub(crate) mod slot;
 
 pub use choice::By;
 pub use listing::Listing;
