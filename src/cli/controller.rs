@@ -119,7 +119,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let metrics_address = socket_address(&metrics_address)?;
     let (metrics, health) = (Arc::<Metrics>::default(), Arc::<Health>::default());
     let (clouds, exchanger) = network.clients(&own)?;
-    let clients = (clouds.with_metrics(metrics.clone()), exchanger);
+    let clouds = clouds.with_metrics(metrics.clone());
+    let clients = (clouds, exchanger, network.registries()?);
     let allowed = network.allowed()?;
     let own = own.identities()?;
     let client = super::cluster::connect().await?;

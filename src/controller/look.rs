@@ -4,16 +4,16 @@
 //! proof, with one renewal of a refused credential. Must not write anything. The invariant that would
 //! break first: a call made for many is bounded by the operator's limit, never by one reference's.
 
-use super::Context;
 use super::held::stands_for;
 use super::sign_ins::SignedIn;
+use super::{Context, contents};
 use crate::api::ImageRef;
 use crate::cloud::gate::Gate;
 use crate::cloud::identity::Identity;
 use crate::cloud::snapshot::{By, Calls, Listing, Question, Scope};
 use crate::cloud::{Credential, Cut};
 use crate::facts::{Api, Facts, Failure, FailureKind};
-use crate::plan::{self, Contents, Look, Provided, ProviderId, Target};
+use crate::plan::{self, Look, Provided, ProviderId, Target};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -230,7 +230,7 @@ pub(crate) async fn look(
         context.metrics.looks.count([api, by, shared, result]);
     };
     let busy = || counted("none", "busy");
-    let Some(_seat) = asked.gate.seat() else {
+    let Some(seat) = asked.gate.seat() else {
         busy();
         return None;
     };
@@ -259,10 +259,14 @@ pub(crate) async fn look(
             context
                 .absences
                 .settled(&target.provider, &answer.facts.image_id);
+            // Whoever waits for a registry holds nobody up who waits for the platform.
+            drop(seat);
+            let contents =
+                contents::read(context, object, provided, target, signed_in, &answer.facts).await?;
             return Some(Look::Found {
                 facts: answer.facts,
                 as_of: answer.as_of,
-                contents: Contents::NotAsked,
+                contents,
             });
         }
         Err(failure) => failure,

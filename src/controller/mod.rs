@@ -8,6 +8,7 @@ mod absences;
 mod act;
 mod call;
 mod census;
+mod contents;
 mod events;
 mod held;
 mod look;
@@ -17,6 +18,7 @@ mod namespaces;
 mod observe;
 mod proofs;
 mod providers;
+mod pull_secrets;
 mod pulse;
 mod secret_watches;
 mod sign_ins;
@@ -34,6 +36,7 @@ use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::snapshot::Snapshots;
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
+use crate::registry::Reader;
 use crate::telemetry::{Health, Metrics};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
@@ -50,6 +53,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Client, ResourceExt};
 use memory::Memories;
 use namespaces::Namespaces;
+use pull_secrets::PullSecrets;
 use secret_watches::SecretWatches;
 use sign_ins::SignIns;
 use std::collections::HashSet;
@@ -118,6 +122,9 @@ struct Context {
     absences: Absences,
     census: Census,
     snapshots: Snapshots,
+    /// `None`: this process asks no registries.
+    registries: Option<Reader>,
+    pull_secrets: PullSecrets,
     events: Events,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
@@ -157,7 +164,7 @@ impl Context {
 /// When it ended without being asked to, or could not finish.
 pub async fn run(
     client: Client,
-    (clouds, exchanger): (Clouds, Exchanger),
+    (clouds, exchanger, registries): (Clouds, Exchanger, Option<Reader>),
     config: Config,
     (metrics, health): (Arc<Metrics>, Arc<Health>),
     stop: CancellationToken,
@@ -193,6 +200,8 @@ pub async fn run(
         absences: Absences::default(),
         census: Census::default(),
         snapshots: Snapshots::default(),
+        registries,
+        pull_secrets: PullSecrets::new(client.clone(), &config.operator_namespace),
         metrics,
         health,
         look_again,
@@ -322,6 +331,9 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
             .retain(|id| context.find(id).is_some());
         context.absences.forget(Timestamp::now());
         context.snapshots.forget_idle();
+        if let Some(registries) = &context.registries {
+            registries.forget_idle();
+        }
     }
 }
 

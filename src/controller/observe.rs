@@ -14,6 +14,7 @@ use crate::plan::{Account, Provided};
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject};
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,12 +48,8 @@ impl Version {
         }
     }
 
-    /// A provider that can be used. Told apart by UID and generation, and by its proof.
-    pub(crate) fn usable(
-        object: &(Option<String>, Option<i64>),
-        proof: &Proof,
-        recoveries: u32,
-    ) -> Self {
+    /// A provider that can be used. Told apart by what it says, `object`, and by its proof.
+    pub(crate) fn usable(object: &impl Hash, proof: &Proof, recoveries: u32) -> Self {
         Self {
             who: stands_for(&(object, proof)),
             recoveries: Some(recoveries),
@@ -179,7 +176,7 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Option<
         return Some(Observed::unavailable(provided));
     };
     let version = match &signed_in {
-        Ok(SignedIn { identity, .. }) => version(context, &chosen, identity, &target.account),
+        Ok(SignedIn { identity, .. }) => version(context, &chosen, identity, &target.account).await,
         Err(failure) => Version::unusable(failure.kind.as_str()),
     };
     Some(Observed {
@@ -206,7 +203,7 @@ fn explain_absence(context: &Context, unavailable: &mut Provided) {
 }
 
 /// The version of a provider that can be used.
-pub(super) fn version(
+pub(super) async fn version(
     context: &Context,
     provider: &Provider,
     identity: &Identity,
@@ -214,5 +211,7 @@ pub(super) fn version(
 ) -> Version {
     let proof = identity.proof();
     let recoveries = context.gates.of(proof, account).recoveries();
-    Version::usable(&provider.version(), &proof, recoveries)
+    let pull_secret = context.pull_secrets.of(provider).await;
+    let object = (provider.version(), pull_secret.map(|secret| secret.version));
+    Version::usable(&object, &proof, recoveries)
 }

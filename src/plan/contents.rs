@@ -10,7 +10,7 @@ use super::schedule::{self, BACKOFF_CEILING};
 use super::{Draft, Object, Provided, judge};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, DigestPolicy, ImageRefSpec, ImageRefStatus, Reason};
-use crate::facts::{Arch, Content, Digest, Facts, Failure, FailureKind};
+use crate::facts::{Arch, Content, Digest, Facts, Failure, FailureKind, Platform};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
@@ -29,6 +29,9 @@ pub enum Contents {
     Read(Arc<Content>),
     /// A failure, of the registry or on the way to it.
     Failed(Failure),
+    /// Too many others wait for the registry: it is asked soon, and meanwhile the platform's answer
+    /// stands by itself.
+    Later,
 }
 
 /// Whether to ask the registry about `facts`, the answer of a look that was due. `status` is the one
@@ -64,6 +67,16 @@ pub fn contents_due(
         facts.write_to(&mut answer);
         judge::accepted(accept, &answer).is_ok()
     })
+}
+
+/// What a status knows of the very image and path of `facts`, for a registry that may say that it
+/// still stands.
+pub fn known_content(status: &ImageRefStatus, facts: &Facts) -> Option<Content> {
+    let digest = Digest::parse(status.digest.as_deref()?)?;
+    let platforms = status.platforms.iter().map(|text| Platform::parse(text));
+    let platforms = platforms.collect::<Option<_>>()?;
+    let same = is_same(status, Some(&facts.image_id), facts.image.as_deref());
+    same.then_some(Content { digest, platforms })
 }
 
 /// Completes facts that were just written, by what the registry said or has said; `before` is the
@@ -127,19 +140,16 @@ pub(super) fn forget(spec: &ImageRefSpec, status: &mut ImageRefStatus) {
 
 /// When to look again because of a failed read, if sooner than otherwise: only a digest that is not
 /// there at all is worth it.
-pub(super) fn retry(draft: &mut Draft<'_>, failure: &Failure, unread: u32) -> Option<Timestamp> {
-    if !owes_digest(&draft.status) {
-        return None;
-    }
+pub(super) fn retry(draft: &mut Draft<'_>, contents: &Contents, unread: u32) -> Option<Timestamp> {
+    let pause = match contents {
+        Contents::Failed(failure) if owes_digest(&draft.status) => failure.retry_after,
+        Contents::Later if draft.status.digest.is_none() => None,
+        _ => return None,
+    };
     draft.memory.unread = unread.saturating_add(1);
     let interval = draft.interval();
-    let pause = failure.retry_after.unwrap_or(Duration::ZERO);
-    let pause = schedule::after(
-        &draft.object,
-        pause.min(BACKOFF_CEILING),
-        "registry",
-        draft.now,
-    );
+    let pause = pause.unwrap_or(Duration::ZERO).min(BACKOFF_CEILING);
+    let pause = schedule::after(&draft.object, pause, "registry", draft.now);
     let backoff = schedule::backoff(&draft.object, interval, draft.memory.unread, draft.now);
     Some(backoff.max(pause))
 }

@@ -199,7 +199,8 @@ fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp, contents: &Cont
     }
     keep_request_id(&before, &mut draft.status);
 
-    let verdict = judge(draft.object.spec, accept(draft), &draft.status, false);
+    let reading = *contents == Contents::Later;
+    let verdict = judge(draft.object.spec, accept(draft), &draft.status, reading);
     settle(draft, &verdict);
     let next = match verdict.progress {
         Progress::Working(_) if verdict.reason == Reason::ImageNotActive => {
@@ -213,10 +214,7 @@ fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp, contents: &Cont
         }
         _ => schedule::next(&draft.object, draft.interval(), as_of, draft.now),
     };
-    let retry = match contents {
-        Contents::Failed(failure) => contents::retry(draft, failure, unread),
-        Contents::NotAsked | Contents::Read(_) => None,
-    };
+    let retry = contents::retry(draft, contents, unread);
     draft.memory.next_look = next.into_iter().chain(retry).min();
 }
 

@@ -16,7 +16,7 @@ mod look;
 pub mod schedule;
 pub mod target;
 
-pub use contents::{Contents, contents_due};
+pub use contents::{Contents, contents_due, known_content};
 use draft::Draft;
 pub use events::Event;
 pub use judge::Verdict;

@@ -5,7 +5,7 @@
 //! login reaches only the registry that it is for and the token service that this registry may
 //! name**, and a digest is that of the very bytes that were read.
 //!
-//! The way of one question: [`Registries::read`] answers from what the same login was told lately,
+//! The way of one question: [`Reader::read`] finds the logins for it, and [`Registries::read`] answers from what the same login was told lately,
 //! or asks once for all who wait: the host is checked ([`RegistryHosts`]), the manifest is asked
 //! for, a challenge followed, and the platforms read from the index or the image's config.
 
@@ -16,6 +16,7 @@ mod hosts;
 pub mod login;
 mod look;
 mod manifest;
+mod reader;
 mod refusal;
 mod session;
 pub mod swr_login;
@@ -25,6 +26,8 @@ mod wire;
 pub use access::Access;
 pub use contents::{Asking, Read, Registries, RegistryOptions};
 pub use hosts::{RegistryHosts, public_twin};
+pub use login::{DockerConfig, LoginEndpoints, Logins};
 pub use manifest::MOST_ENTRIES;
+pub use reader::{LoginFrom, Reader, Wanted};
 pub use swr_login::Login;
 pub use wire::{LARGEST_CONFIG, LARGEST_MANIFEST, LARGEST_TOKEN, MOST_REDIRECTS};

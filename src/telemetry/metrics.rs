@@ -69,6 +69,8 @@ pub struct Metrics {
     pub call_waits: Durations<1>,
     /// Looks of references: API, by what they were answered, whether by another's call, and the outcome.
     pub looks: Counters<4>,
+    /// Reads of registries that were due: the outcome.
+    pub registry_reads: Counters<1>,
     /// Lists that were read: API, and how they ended.
     pub lists: Counters<2>,
     /// Pages of lists: API.
@@ -146,6 +148,11 @@ impl Default for Metrics {
                 "imageref_looks",
                 ["api", "by", "shared", "result"],
                 "Looks of ImageRefs, by what answered them",
+            ),
+            registry_reads: to.counters(
+                "imageref_registry_reads",
+                ["result"],
+                "Reads of registries that were due for an ImageRef",
             ),
             lists: to.counters(
                 "imageref_lists",

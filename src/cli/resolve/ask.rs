@@ -14,7 +14,8 @@ use crate::cloud::identity::{CredentialCache, Identity, ProjectIds, Refusals, Re
 use crate::cloud::provider::{self, Provider};
 use crate::cloud::{AllowedEndpoints, Clouds, Credential};
 use crate::facts::{Facts, Failure, FailureKind};
-use crate::plan::{self, Contents, Due, Input, Look, Memory, Provided, ProviderId, Target};
+use crate::plan::{self, Due, Input, Look, Memory, Provided, ProviderId, Target};
+use crate::registry::Reader;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use std::collections::BTreeMap;
@@ -32,12 +33,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const MOST_WAITS: usize = 6;
 
 /// How soon to try again for a place among the calls of a provider.
-const NO_PLACE: Duration = Duration::from_millis(50);
+pub(super) const NO_PLACE: Duration = Duration::from_millis(50);
 
 /// Everything that the answers depend on.
 pub(super) struct Asker {
     pub(super) manifests: Manifests,
     pub(super) clouds: Clouds,
+    /// `None`: no registries are asked.
+    pub(super) registries: Option<Reader>,
     pub(super) allowed: AllowedEndpoints,
     pub(super) operator_namespace: String,
     pub(super) environment: Option<Environment>,
@@ -86,9 +89,9 @@ impl Observed {
 }
 
 /// Who a provider is towards its platform.
-struct SignedIn {
-    identity: Arc<Identity>,
-    credential: Arc<Credential>,
+pub(super) struct SignedIn {
+    pub(super) identity: Arc<Identity>,
+    pub(super) credential: Arc<Credential>,
     project: Option<Arc<str>>,
 }
 
@@ -122,9 +125,11 @@ impl Asker {
             (Due::Now, Provided::Target { target, .. }, Some(Ok(signed_in))) => {
                 match self.look(object, target, signed_in).await {
                     Ok(facts) => Look::Found {
+                        contents: self
+                            .contents(&subject, &provided, target, signed_in, &facts)
+                            .await,
                         facts: Arc::new(facts),
                         as_of: Timestamp::now(),
-                        contents: Contents::NotAsked,
                     },
                     Err(failure) => Look::Failed(failure),
                 }
@@ -154,7 +159,7 @@ impl Asker {
         }
     }
 
-    fn find(&self, id: &ProviderId) -> Option<Provider> {
+    pub(super) fn find(&self, id: &ProviderId) -> Option<Provider> {
         self.manifests.providers.get(id).cloned()
     }
 

@@ -97,7 +97,7 @@ pub(super) async fn judge(context: &Context, provider: &Provider) -> Option<Judg
         truth,
         reason,
         message,
-        version: observe::version(context, provider, &identity, &account),
+        version: observe::version(context, provider, &identity, &account).await,
         project: project.map(|id| id.to_string()),
         gate: Some(gate),
         lists: Some(context.snapshots.lists(identity.proof(), &account)),
