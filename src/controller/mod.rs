@@ -20,6 +20,7 @@ mod proofs;
 mod providers;
 mod pull_secrets;
 mod pulse;
+mod reconcile;
 mod secret_watches;
 mod sign_ins;
 mod stock;
@@ -35,7 +36,7 @@ use crate::cloud::provider::Provider;
 use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::snapshot::Snapshots;
 use crate::cloud::{AllowedEndpoints, Clouds};
-use crate::plan::{self, Due, Look, Provided, ProviderId};
+use crate::plan::ProviderId;
 use crate::registry::Reader;
 use crate::telemetry::{Health, Metrics};
 use absences::Absences;
@@ -46,11 +47,11 @@ use futures::StreamExt;
 use futures::channel::mpsc;
 use held::Held;
 use jiff::Timestamp;
+use kube::Client;
 use kube::api::Api;
-use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
+use kube::runtime::controller::{Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
-use kube::{Client, ResourceExt};
 use memory::Memories;
 use namespaces::Namespaces;
 use pull_secrets::PullSecrets;
@@ -260,6 +261,14 @@ pub async fn run(
             () = publisher.run() => Ok(()),
         }
     };
+    Box::pin(stopped(all, &stop)).await
+}
+
+/// Waits for the end of everything, after a stop not for long.
+async fn stopped(
+    all: impl Future<Output = Result<(), RunError>>,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(STOP_LIMIT).await;
@@ -307,7 +316,7 @@ async fn references(
         .reconcile_on(looks)
         .with_config(ControllerConfig::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(counted, retry, context)
+        .run(reconcile::counted, reconcile::retry, context)
         .for_each(|_| std::future::ready(()));
     watch::unless_idle(&stop, refs, controller).await;
     Ok(())
@@ -335,92 +344,6 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
             registries.forget_idle();
         }
     }
-}
-
-async fn counted(held: Arc<Held>, context: Arc<Context>) -> Result<Action, ApiError> {
-    let work = Box::pin(reconcile(held, context.clone()));
-    let (metrics, health) = (&context.metrics, &context.health);
-    metrics.reconcile(health, "ImageRef", work).await
-}
-
-#[tracing::instrument(skip_all, fields(object = %held.namespace().to_owned() + "/" + &held.name_any()))]
-async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, ApiError> {
-    let object = Arc::new(held.unpack());
-    drop(held);
-    if object.metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
-    }
-    let object = observe::with_stored_status(&context, object).await?;
-    let Some(observed) = observe::provider_of(&context, &object).await else {
-        return Ok(Action::requeue(context.memories.turned_away(&object)));
-    };
-    let now = Timestamp::now();
-    let memory = context.memories.enter(&object, observed.version, now);
-    let status = object.status.clone().unwrap_or_default();
-    let subject = act::subject(&object);
-    let mut object = object;
-    let look = match plan::due(
-        &subject.object(&object),
-        &observed.provided,
-        &status,
-        &memory,
-        now,
-    ) {
-        Due::At(_) | Due::Never => Look::NotDue,
-        Due::Now => match (&observed.provided, &observed.signed_in) {
-            (Provided::Unavailable { failure, .. }, _) | (_, Some(Err(failure))) => {
-                Look::Failed(failure.clone())
-            }
-            (Provided::Target { target, .. }, Some(Ok(signed_in))) => {
-                // Nobody may use the old target's answer while the new one is being asked.
-                if status
-                    .resolved_for
-                    .as_ref()
-                    .is_some_and(|r| *r != target.resolved_for(&object.spec.source))
-                {
-                    object = act::conclude(&context, object, &observed.provided, Look::Pending)
-                        .await?
-                        .object;
-                }
-                let question = target.resolved_for(&object.spec.source);
-                match context.memories.take_unwritten(&object, &question, now) {
-                    // The last write failed; what the platform said still holds.
-                    Some(look) => look,
-                    None => {
-                        match look::look(&context, &object, &observed.provided, target, signed_in)
-                            .await
-                        {
-                            Some(look) => look,
-                            None => {
-                                return Ok(Action::requeue(context.memories.turned_away(&object)));
-                            }
-                        }
-                    }
-                }
-            }
-            (Provided::Target { .. }, None) => Look::NotDue,
-        },
-    };
-    let concluded = act::conclude(&context, object, &observed.provided, look).await?;
-    Ok(concluded
-        .requeue
-        .map_or_else(Action::await_change, Action::requeue))
-}
-
-/// The API server refused a write or was away: again, later each time.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the controller passes its context so"
-)]
-fn retry(held: Arc<Held>, error: &ApiError, context: Arc<Context>) -> Action {
-    let wait = context.memories.write_failed(held.key());
-    warn!(
-        object = %ObjectRef::from_obj(held.as_ref()),
-        %error,
-        retry_in_seconds = wait.as_secs(),
-        "the ImageRef could not be written"
-    );
-    Action::requeue(wait)
 }
 
 /// What a provider controller is fed with, next to its own watch.
