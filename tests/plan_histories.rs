@@ -199,7 +199,7 @@ fn a_registry_takes_no_answer_away(
     let Look::Found {
         facts,
         as_of,
-        contents: Contents::Failed(_),
+        contents: Contents::Failed(_) | Contents::Later,
     } = look
     else {
         return Ok(());

@@ -38,6 +38,36 @@ fn row_a_failing_registry_leaves_the_platforms_answer_as_it_is() {
 }
 
 #[test]
+fn a_first_answer_waits_for_no_busy_registry_and_its_digest_follows_soon() {
+    let mut case = Case::new();
+    let plan = case.step(found_with(facts(), Contents::Later));
+    assert!(plan.write, "the platform's answer");
+    case.assert_ready(Truth::True, Reason::Resolved);
+    assert!(!case.is(ConditionType::Stale), "nothing failed");
+    assert!(case.wait() < Duration::from_secs(10), "{:?}", case.wait());
+    case.pass(case.wait());
+    assert!(matches!(case.due(), Due::Now));
+    let plan = case.step(found_with(facts(), Contents::Later));
+    assert!(!plan.write, "waiting writes nothing");
+    case.pass(case.wait());
+    let plan = case.step(found_with(facts(), read('a', &["linux/arm64"])));
+    assert!(plan.write && !case.is(ConditionType::Drifted));
+    assert_eq!(case.status.digest, Some(digest('a')));
+    assert!(is_regular(case.wait()));
+}
+
+#[test]
+fn what_is_expected_of_a_busy_registry_stays_open() {
+    let mut case = Case::new();
+    case.spec.expect = Some(expecting_digest('a'));
+    case.step(found_with(facts(), Contents::Later));
+    case.assert_ready(Truth::Unknown, Reason::Progressing);
+    case.pass(case.wait());
+    case.step(found_with(facts(), read('a', &["linux/arm64"])));
+    case.assert_ready(Truth::True, Reason::Resolved);
+}
+
+#[test]
 fn a_tag_that_the_registry_does_not_have_is_named_in_the_message() {
     let mut case = Case::new();
     case.step(found_with(facts(), unread(FailureKind::NotFound)));

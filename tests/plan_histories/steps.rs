@@ -12,6 +12,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(super) enum Registry {
     NotAsked,
+    Later,
     /// One of two digests, and one of the sets of platforms.
     Read(u8, u8),
     Failed(FailureKind, Option<u64>),
@@ -58,6 +59,7 @@ fn kind() -> impl Strategy<Value = FailureKind> {
 fn registry() -> impl Strategy<Value = Registry> {
     prop_oneof![
         2 => Just(Registry::NotAsked),
+        1 => Just(Registry::Later),
         2 => (0u8..2, 0u8..4).prop_map(|(digest, platforms)| Registry::Read(digest, platforms)),
         2 => (kind(), prop::option::of(0u64..4000)).prop_map(|(k, r)| Registry::Failed(k, r)),
     ]
@@ -116,6 +118,7 @@ pub(super) fn digest_of(path: &str, version: u8) -> String {
 fn contents(registry: &Registry, path: &str) -> Contents {
     match registry {
         Registry::NotAsked => Contents::NotAsked,
+        Registry::Later => Contents::Later,
         Registry::Read(version, platforms) => Contents::Read(
             Content {
                 digest: Digest::parse(&digest_of(path, *version)).unwrap(),
