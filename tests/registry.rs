@@ -3,6 +3,7 @@
 //!
 //! Owns the scene: which hosts may be asked, and a clock that tests set. Everything is on loopback.
 
+mod configs;
 mod depot;
 mod front;
 mod logins;

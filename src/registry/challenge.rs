@@ -131,11 +131,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn bearer(realm: &str, service: Option<&str>) -> Option<Challenge> {
-        Some(Challenge::Bearer {
+    fn bearer(realm: &str, service: Option<&str>) -> Challenge {
+        Challenge::Bearer {
             realm: realm.into(),
             service: service.map(Into::into),
-        })
+        }
     }
 
     #[test]
@@ -147,19 +147,22 @@ mod tests {
                 vec![
                     r#"Bearer realm="https://h.example/auth",service="dockyard",scope="repository:a/b:""#,
                 ],
-                bearer(realm, Some("dockyard")),
+                Some(bearer(realm, Some("dockyard"))),
             ),
             (
                 vec![
                     r#"Bearer realm="https://h.example/auth",service="registry.aliyuncs.com:cn-hangzhou:26842",scope="repository:a/b:pull,push""#,
                 ],
-                bearer(realm, Some("registry.aliyuncs.com:cn-hangzhou:26842")),
+                Some(bearer(
+                    realm,
+                    Some("registry.aliyuncs.com:cn-hangzhou:26842"),
+                )),
             ),
             (
                 vec![
                     r#"Bearer realm="https://h.example/auth",service="r",scope="repository:a:pull",error="invalid_token""#,
                 ],
-                bearer(realm, Some("r")),
+                Some(bearer(realm, Some("r"))),
             ),
             (
                 vec![r#"Basic realm="Registry Realm""#],
@@ -168,24 +171,24 @@ mod tests {
             // Order, case, space, several headers, several challenges in one, commas and quotes in quotes.
             (
                 vec![r#"bearer SERVICE = "r" , Realm="https://h.example/auth""#],
-                bearer(realm, Some("r")),
+                Some(bearer(realm, Some("r"))),
             ),
             (
                 vec!["Bearer realm=https://h.example/auth"],
-                bearer(realm, None),
+                Some(bearer(realm, None)),
             ),
             (
                 vec![
                     r#"Basic realm="x""#,
                     r#"Bearer realm="https://h.example/auth""#,
                 ],
-                bearer(realm, None),
+                Some(bearer(realm, None)),
             ),
             (
                 vec![
                     r#"Basic realm="a, Bearer realm=\"evil\"", Bearer realm="https://h.example/auth",service="a,b \"c\"""#,
                 ],
-                bearer(realm, Some(r#"a,b "c""#)),
+                Some(bearer(realm, Some(r#"a,b "c""#))),
             ),
             (
                 vec![r#"Negotiate, Basic realm="x""#],
@@ -194,7 +197,7 @@ mod tests {
             (vec!["Negotiate YWJj==, Basic"], Some(Challenge::Basic)),
             (
                 vec![r#"Bearer realm="https://h.example/auth"#],
-                bearer(realm, None),
+                Some(bearer(realm, None)),
             ),
             // Nothing to follow.
             (vec![], None),
@@ -228,7 +231,7 @@ mod tests {
         fn what_is_quoted_comes_back(realm in "[ -~]{1,40}", service in "[ -~]{1,40}") {
             let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
             let header = format!(r#"Bearer realm="{}",service="{}""#, quoted(&realm), quoted(&service));
-            prop_assert_eq!(Challenge::choose([header.as_str()]), bearer(&realm, Some(&service)));
+            prop_assert_eq!(Challenge::choose([header.as_str()]), Some(bearer(&realm, Some(&service))));
         }
     }
 }

@@ -6,7 +6,7 @@
 //! know is told to nobody else.
 
 use super::access::Key;
-use super::look::{Seen, Trouble, look};
+use super::look::{Seen, look};
 use super::session::Session;
 use super::tokens::Tokens;
 use super::wire::Wire;
@@ -97,6 +97,11 @@ type Said = Result<Seen, Failure>;
 /// What answers are kept by: who asks, where, and what.
 type EntryKey = (Key, String, Reference);
 
+/// Who asks, and where.
+type GateKey = (Key, String);
+/// A gate, and when it was last asked for since the ground was made.
+type HeldGate = (Arc<Gate>, Duration);
+
 struct Entry {
     slot: Arc<Slot<Said>>,
     /// Whether somebody needs more than that a digest stands.
@@ -125,7 +130,7 @@ struct Inner {
     limits: Limits,
     capacity: usize,
     entries: Mutex<HashMap<EntryKey, Arc<Entry>>>,
-    gates: Mutex<HashMap<(Key, String), (Arc<Gate>, Duration)>>,
+    gates: Mutex<HashMap<GateKey, HeldGate>>,
 }
 
 /// What registries said lately, and the way to ask them. Cheap to clone; clones share everything.
@@ -310,8 +315,8 @@ impl Lookup {
         .boxed()
     }
 
-    /// An answer about the image alone is an answer, however bad: the gate must not take it for the
-    /// registry's fault, or one broken image would stop all others there.
+    /// A bad answer is an answer: the gate must not take it for a registry that is away, or one broken
+    /// image would stop all others there.
     async fn ask(&self, known: &[Digest]) -> Result<Result<Seen, Failure>, Failure> {
         let session = Session {
             wire: &self.inner.wire,
@@ -322,8 +327,8 @@ impl Lookup {
         };
         match tokio::time::timeout(PATIENCE, look(&session, known)).await {
             Ok(Ok(seen)) => Ok(Ok(seen)),
-            Ok(Err(Trouble::Image(failure))) => Ok(Err(failure)),
-            Ok(Err(Trouble::Registry(failure))) => Err(failure),
+            Ok(Err(failure)) if failure.kind == FailureKind::ResponseInvalid => Ok(Err(failure)),
+            Ok(Err(failure)) => Err(failure),
             Err(_) => {
                 let host = self.reference.host();
                 let message = format!(

@@ -26,22 +26,8 @@ pub(super) struct Seen {
     pub(super) content: Option<Arc<Content>>,
 }
 
-/// Why nothing was learned.
-pub(super) enum Trouble {
-    /// The registry, or the way to it: whoever asks it next may meet it too.
-    Registry(Failure),
-    /// This image alone.
-    Image(Failure),
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self::Registry(failure)
-    }
-}
-
 /// Looks at a reference. `known` are digests whose content needs no reading.
-pub(super) async fn look(session: &Session<'_>, known: &[Digest]) -> Result<Seen, Trouble> {
+pub(super) async fn look(session: &Session<'_>, known: &[Digest]) -> Result<Seen, Failure> {
     let reference = session.reference;
     let wanted = reference.wanted();
     let wanted = wanted.map_err(|what| Failure::new(FailureKind::InvalidSpec, what))?;
@@ -76,7 +62,7 @@ impl Reader<'_> {
         &self,
         wanted: &str,
         asked: Option<&Digest>,
-    ) -> Result<(Digest, Manifest), Trouble> {
+    ) -> Result<(Digest, Manifest), Failure> {
         let answer = self.session.manifest(wanted, false).await?;
         let digest = digest_of(&answer.body);
         if let Some(asked) = asked.filter(|asked| **asked != digest) {
@@ -91,12 +77,12 @@ impl Reader<'_> {
             return Err(self.other("manifest", said, &digest, &answer));
         }
         let manifest = manifest::read(&answer.body).map_err(|what| {
-            self.invalid(&format!("the manifest of {} {what}", self.image()), &answer)
+            invalid(&format!("the manifest of {} {what}", self.image()), &answer)
         })?;
         Ok((digest, manifest))
     }
 
-    async fn platforms(&self, manifest: Manifest) -> Result<Vec<Platform>, Trouble> {
+    async fn platforms(&self, manifest: Manifest) -> Result<Vec<Platform>, Failure> {
         let entries = match manifest {
             Manifest::Image(config) => return self.of_config(config).await,
             Manifest::Index(entries) => entries,
@@ -114,10 +100,7 @@ impl Reader<'_> {
                     "the index of {} does not say what more than {MOST_CHILDREN} of its manifests run on",
                     self.image()
                 );
-                return Err(Trouble::Image(Failure::new(
-                    FailureKind::ResponseInvalid,
-                    message,
-                )));
+                return Err(Failure::new(FailureKind::ResponseInvalid, message));
             }
             platforms.extend(self.of_child(&digest).await?);
         }
@@ -125,7 +108,7 @@ impl Reader<'_> {
     }
 
     /// What a manifest of an index runs on. An index inside of it has to say so itself.
-    async fn of_child(&self, digest: &Digest) -> Result<Vec<Platform>, Trouble> {
+    async fn of_child(&self, digest: &Digest) -> Result<Vec<Platform>, Failure> {
         let entries = match self.manifest(digest.as_str(), Some(digest)).await?.1 {
             Manifest::Image(config) => return self.of_config(config).await,
             Manifest::Index(entries) => entries,
@@ -136,27 +119,21 @@ impl Reader<'_> {
                 "the index of {} has another one inside that does not say what its manifests run on",
                 self.image()
             );
-            Trouble::Image(Failure::new(FailureKind::ResponseInvalid, message))
+            Failure::new(FailureKind::ResponseInvalid, message)
         })
     }
 
-    async fn of_config(&self, config: Option<Digest>) -> Result<Vec<Platform>, Trouble> {
+    async fn of_config(&self, config: Option<Digest>) -> Result<Vec<Platform>, Failure> {
         let Some(asked) = config else {
             return Ok(Vec::new());
         };
-        let answer = self.session.config(&asked).await;
-        let answer = answer.map_err(|failure| match failure.kind {
-            // The registry answers; what it has of this image is not whole.
-            FailureKind::ResponseInvalid => Trouble::Image(failure),
-            _ => Trouble::Registry(failure),
-        })?;
+        let answer = self.session.config(&asked).await?;
         let digest = digest_of(&answer.body);
         if digest != asked {
             return Err(self.other("config", asked.as_str(), &digest, &answer));
         }
-        let platform = manifest::platform(&answer.body).map_err(|what| {
-            self.invalid(&format!("the config of {} {what}", self.image()), &answer)
-        })?;
+        let platform = manifest::platform(&answer.body)
+            .map_err(|what| invalid(&format!("the config of {} {what}", self.image()), &answer))?;
         Ok(platform.into_iter().collect())
     }
 
@@ -164,21 +141,21 @@ impl Reader<'_> {
         self.session.reference.to_string()
     }
 
-    fn other(&self, what: &str, said: &str, digest: &Digest, answer: &Answer) -> Trouble {
+    fn other(&self, what: &str, said: &str, digest: &Digest, answer: &Answer) -> Failure {
         let said = Digest::parse(said).map_or("a malformed digest".into(), |said| said.to_string());
         let message = format!(
             "registry {} gave another {what} for {} than it says: {said} was to come, {digest} came",
             self.session.reference.host(),
             self.image()
         );
-        self.invalid(&message, answer)
+        invalid(&message, answer)
     }
+}
 
-    fn invalid(&self, message: &str, answer: &Answer) -> Trouble {
-        Trouble::Image(Failure {
-            request_id: answer.request_id.clone(),
-            ..Failure::new(FailureKind::ResponseInvalid, message)
-        })
+fn invalid(message: &str, answer: &Answer) -> Failure {
+    Failure {
+        request_id: answer.request_id.clone(),
+        ..Failure::new(FailureKind::ResponseInvalid, message)
     }
 }
 

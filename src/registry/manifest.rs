@@ -214,7 +214,7 @@ mod tests {
         read(body.to_string().as_bytes())
     }
 
-    fn entry(platform: Value) -> Value {
+    fn entry(platform: &Value) -> Value {
         json!({"mediaType": "m", "digest": sha("0a"), "size": 3, "platform": platform})
     }
 
@@ -230,20 +230,20 @@ mod tests {
 
     #[test]
     fn an_index_names_platforms_and_attestations_are_none() {
-        let mut attestation = entry(json!({"os": "linux", "architecture": "amd64"}));
+        let mut attestation = entry(&json!({"os": "linux", "architecture": "amd64"}));
         attestation["annotations"] = json!({"vnd.docker.reference.type": "attestation-manifest"});
-        let mut annotated = entry(json!({"os": "linux", "architecture": "amd64"}));
+        let mut annotated = entry(&json!({"os": "linux", "architecture": "amd64"}));
         annotated["annotations"] = json!({"org.opencontainers.image.title": "x"});
         let entries = [
             attestation,
             annotated,
-            entry(json!({"os": "unknown", "architecture": "unknown"})),
+            entry(&json!({"os": "unknown", "architecture": "unknown"})),
             entry(
-                json!({"os": "linux", "architecture": "arm64", "variant": "v8", "os.version": "1"}),
+                &json!({"os": "linux", "architecture": "arm64", "variant": "v8", "os.version": "1"}),
             ),
-            entry(json!({"os": "linux", "architecture": ""})),
-            entry(Value::Null),
-            entry(json!({"os": "unknown", "architecture": "arm64"})),
+            entry(&json!({"os": "linux", "architecture": ""})),
+            entry(&Value::Null),
+            entry(&json!({"os": "unknown", "architecture": "arm64"})),
         ];
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(
@@ -289,14 +289,14 @@ mod tests {
             (json!({"manifests": [{"digest": "sha512:SEEN"}]}), "sha256"),
             (json!({"config": config, "layers": []}), "sha256"),
             (
-                json!({"manifests": vec![entry(Value::Null); MOST_ENTRIES + 1]}),
+                json!({"manifests": vec![entry(&Value::Null); MOST_ENTRIES + 1]}),
                 "documented form",
             ),
         ] {
             let error = parsed(&body).unwrap_err();
             assert!(error.contains(said) && !error.contains("SEEN"), "{error}");
         }
-        assert!(parsed(&json!({"manifests": vec![entry(Value::Null); MOST_ENTRIES]})).is_ok());
+        assert!(parsed(&json!({"manifests": vec![entry(&Value::Null); MOST_ENTRIES]})).is_ok());
         assert!(read(b"<html>SEEN").unwrap_err().contains("not JSON"));
     }
 

@@ -158,186 +158,77 @@ fn denied(question: &Question<'_>, status: u16, said: &Said) -> (FailureKind, St
 mod tests {
     use super::*;
     use crate::registry::Login;
-    use FailureKind::{
-        AuthenticationFailed, BadRequest, NotFound, PermissionDenied, ProviderError,
-        ResponseInvalid, Throttled,
-    };
+
+    /// Who asks whom (`+` if the login itself was shown), the status and body of the answer; the
+    /// class, and words of the sentence.
+    const TABLE: &str = "
+anonymous manifest 401 denied       permission_denied     does not exist): it may not exist, or be private
+anonymous token    401 unauthorized permission_denied     spec.registry
+login     token+   401 unauthorized authentication_failed check user name
+login     token+   401 denied       permission_denied     the login may not pull it
+login     token+   403 html         permission_denied     (status 403)
+login     manifest 401 unauthorized permission_denied     the login may not pull it
+login     manifest+ 401 html        authentication_failed (status 401)
+login     manifest 404 unknown      not_found             does not have h.example/a:1 (MANIFEST_UNKNOWN
+login     config   404 unknown      response_invalid      the config that
+login     manifest 404 html         response_invalid      does not answer as a registry
+login     token+   404 unknown      response_invalid      does not answer as a registry
+login     manifest 429 html         throttled             pause
+login     manifest 307 html         provider_error        redirect
+login     manifest 400 unknown      bad_request           refuses the question
+login     manifest 503 html         provider_error        (status 503)
+login     manifest 206 html         provider_error        (status 206)";
 
     fn errors(code: &str, message: &str) -> String {
         serde_json::json!({"errors": [{"code": code, "message": message, "detail": "DETAIL"}]})
             .to_string()
     }
 
-    #[test]
-    fn each_answer_has_a_class_and_a_sentence_that_says_what_to_do() {
-        let login = Access::with(Login {
+    fn login() -> Access {
+        Access::with(Login {
             username: "u".into(),
             password: "secret-password".into(),
-        });
-        let anonymous = Access::anonymous();
-        let html = "<html>DETAIL".to_owned();
-        let denied = errors("DENIED", "Image organization does not exist");
-        let unauthorized = errors("UNAUTHORIZED", "authentication required");
-        let unknown = errors("MANIFEST_UNKNOWN", "manifest unknown");
-        use Asked::{Config, Manifest, Token};
-        for (access, asked, showed, status, body, kind, words) in [
-            (
-                &anonymous,
-                Manifest,
-                false,
-                401,
-                &denied,
-                PermissionDenied,
-                "does not exist): it may not exist, or be private",
-            ),
-            (
-                &anonymous,
-                Token,
-                false,
-                401,
-                &unauthorized,
-                PermissionDenied,
-                "spec.registry",
-            ),
-            (
-                &login,
-                Token,
-                true,
-                401,
-                &unauthorized,
-                AuthenticationFailed,
-                "check user name",
-            ),
-            (
-                &login,
-                Token,
-                true,
-                401,
-                &denied,
-                PermissionDenied,
-                "the login may not pull it",
-            ),
-            (
-                &login,
-                Token,
-                true,
-                403,
-                &html,
-                PermissionDenied,
-                "(status 403)",
-            ),
-            (
-                &login,
-                Manifest,
-                false,
-                401,
-                &unauthorized,
-                PermissionDenied,
-                "the login may not pull it",
-            ),
-            (
-                &login,
-                Manifest,
-                true,
-                401,
-                &html,
-                AuthenticationFailed,
-                "(status 401)",
-            ),
-            (
-                &login,
-                Manifest,
-                false,
-                404,
-                &unknown,
-                NotFound,
-                "does not have h.example/a:1 (MANIFEST_UNKNOWN",
-            ),
-            (
-                &login,
-                Config,
-                false,
-                404,
-                &unknown,
-                ResponseInvalid,
-                "the config that",
-            ),
-            (
-                &login,
-                Manifest,
-                false,
-                404,
-                &html,
-                ResponseInvalid,
-                "does not answer as a registry",
-            ),
-            (
-                &login,
-                Token,
-                true,
-                404,
-                &unknown,
-                ResponseInvalid,
-                "does not answer as a registry",
-            ),
-            (&login, Manifest, false, 429, &html, Throttled, "pause"),
-            (
-                &login,
-                Manifest,
-                false,
-                307,
-                &html,
-                ProviderError,
-                "redirect",
-            ),
-            (
-                &login,
-                Manifest,
-                false,
-                400,
-                &unknown,
-                BadRequest,
-                "refuses the question",
-            ),
-            (
-                &login,
-                Manifest,
-                false,
-                503,
-                &html,
-                ProviderError,
-                "(status 503)",
-            ),
-            (
-                &login,
-                Manifest,
-                false,
-                206,
-                &html,
-                ProviderError,
-                "(status 206)",
-            ),
-        ] {
+        })
+    }
+
+    #[test]
+    fn each_answer_has_a_class_and_a_sentence_that_says_what_to_do() {
+        let (login, anonymous) = (login(), Access::anonymous());
+        for row in TABLE.trim().lines() {
+            let columns: Vec<_> = row.split_whitespace().collect();
+            let [who, whom, status, body, kind, words @ ..] = columns.as_slice() else {
+                panic!("{row}");
+            };
             let question = Question {
                 host: "h.example",
                 image: "h.example/a:1",
-                access,
-                asked,
-                showed_login: showed,
+                access: if *who == "login" { &login } else { &anonymous },
+                asked: match whom.trim_end_matches('+') {
+                    "manifest" => Asked::Manifest,
+                    "config" => Asked::Config,
+                    _ => Asked::Token,
+                },
+                showed_login: whom.ends_with('+'),
             };
-            let failure = failure(&question, status, body.as_bytes());
-            assert_eq!(failure.kind, kind, "{failure}");
-            assert!(failure.message.contains(words), "{failure}");
+            let body = match *body {
+                "denied" => errors("DENIED", "Image organization does not exist"),
+                "unauthorized" => errors("UNAUTHORIZED", "authentication required"),
+                "unknown" => errors("MANIFEST_UNKNOWN", "manifest unknown"),
+                _ => "<html>DETAIL".to_owned(),
+            };
+            let failure = failure(&question, status.parse().unwrap(), body.as_bytes());
+            assert_eq!(failure.kind.as_str(), *kind, "{row}: {failure}");
+            assert!(
+                failure.message.contains(&words.join(" ")),
+                "{row}: {failure}"
+            );
             assert!(!failure.message.contains("DETAIL"), "{failure}");
         }
     }
 
     #[test]
     fn a_registrys_words_are_short_and_without_the_login() {
-        let access = Access::with(Login {
-            username: "u".into(),
-            password: "secret-password".into(),
-        });
+        let access = login();
         let question = Question {
             host: "h.example",
             image: "h.example/a:1",

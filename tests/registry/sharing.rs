@@ -7,7 +7,6 @@ use futures::StreamExt as _;
 use imageref::cloud::Network;
 use imageref::facts::{Content, Digest, FailureKind, Platform, Reference};
 use imageref::registry::{Access, Asking, RegistryHosts};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -187,15 +186,18 @@ async fn answers_are_bounded_in_number_and_forgotten_when_idle() {
     let front = Front::alone().await;
     front.before(|_| Some(Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown")));
     let hosts = RegistryHosts::new(&[front.origin()], &[], true).unwrap();
-    let reader = Arc::new(Reader::with(Network::default(), hosts, 16));
+    let reader = Reader::with(Network::default(), hosts, 16);
     for number in 0..100 {
         let _ = reader.read(&front.image(&format!("a{number}"), "1")).await;
         assert!(reader.registries.len() <= 16);
     }
-    assert!(!reader.registries.is_empty());
     reader.registries.forget_idle();
     assert!(
         !reader.registries.is_empty(),
         "they were asked for just now"
     );
+    tokio::time::pause();
+    tokio::time::advance(4 * HOUR).await;
+    reader.registries.forget_idle();
+    assert!(reader.registries.is_empty());
 }
