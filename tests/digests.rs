@@ -272,6 +272,12 @@ fn pull_secret(name: &str, host: &str, username: &str, password: &str) -> String
     .to_string()
 }
 
+/// Whether an object is Ready, and since when.
+fn ready_since(object: &Value) -> (Value, Value) {
+    let ready = condition(object, "Ready");
+    (ready["status"].clone(), ready["lastTransitionTime"].clone())
+}
+
 fn source(id: &str) -> String {
     format!("source: {{notebook: {{id: {id}}}}}")
 }

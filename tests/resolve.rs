@@ -9,6 +9,7 @@ mod credentials;
 mod examples;
 mod forms;
 mod planner;
+mod registries;
 
 use super::operator::NO_REGISTRIES;
 use fakecloud::{FakeCloud, defaults};

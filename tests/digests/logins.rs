@@ -27,7 +27,7 @@ fn a_private_image_is_denied_without_a_login_and_read_with_that_of_a_secret() {
     lane.pull_secret("pull", USER, PASSWORD);
     lane.patch("imageprovider/default", &by_secret("pull"));
     let read = lane.wait_digest("one", &digest);
-    assert_eq!(condition(&read, "Ready"), condition(&denied, "Ready"));
+    assert_eq!(ready_since(&read), ready_since(&denied));
     lane.wait_stale("one", Value::Null);
 }
 
