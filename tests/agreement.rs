@@ -99,6 +99,7 @@ fn resolve_prints_the_status_that_the_operator_writes() {
     std::fs::write(&file, &all).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_imageref"))
         .args(["resolve", "-o", "json", "--no-env", "--insecure-loopback"])
+        .arg("--no-registries")
         .args(["--allow-endpoint", &url, "-n", namespace, "-f"])
         .arg(&file)
         .output()

@@ -200,6 +200,7 @@ fn resolve(scene: &Scene, manifests: &str) -> String {
             "trace",
             "--no-env",
             "--insecure-loopback",
+            "--no-registries",
         ])
         .args([
             "--allow-endpoint",

@@ -12,6 +12,8 @@ mod cloud_errors;
 #[cfg(test)]
 mod controller;
 #[cfg(test)]
+mod digests;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod facts;

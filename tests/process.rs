@@ -93,6 +93,7 @@ fn start_child(scene: &mut Scene) -> Child {
         .args([
             "controller",
             "--insecure-loopback",
+            "--no-registries",
             "--allow-endpoint",
             &scene.cloud.url(),
         ])

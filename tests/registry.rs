@@ -4,13 +4,13 @@
 //! Owns the scene: which hosts may be asked, and a clock that tests set. Everything is on loopback.
 
 mod configs;
-mod depot;
-mod front;
+pub(crate) mod depot;
+pub(crate) mod front;
 mod logins;
 mod quirks;
 mod real;
 mod sharing;
-mod token_service;
+pub(crate) mod token_service;
 
 use depot::Depot;
 use imageref::cloud::Network;

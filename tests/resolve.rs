@@ -9,7 +9,9 @@ mod credentials;
 mod examples;
 mod forms;
 mod planner;
+mod registries;
 
+use super::operator::NO_REGISTRIES;
 use fakecloud::{FakeCloud, defaults};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -96,6 +98,7 @@ impl Scene {
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
+            .env(NO_REGISTRIES, "true")
             .kill_on_drop(true)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -253,7 +253,6 @@ pub(crate) async fn look(
     };
     let failure = match result {
         Ok(answer) => {
-            context.memories.answered(object);
             counted(answer.by.as_str(), "ok");
             tracing::debug!(by = answer.by.as_str(), "the image was found");
             context
@@ -263,6 +262,8 @@ pub(crate) async fn look(
             drop(seat);
             let contents =
                 contents::read(context, object, provided, target, signed_in, &answer.facts).await?;
+            // Not before: the registry, too, owes an answer of the time that one was asked for.
+            context.memories.answered(object);
             return Some(Look::Found {
                 facts: answer.facts,
                 as_of: answer.as_of,

@@ -6,27 +6,27 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-pub(super) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-pub(super) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
 #[derive(Clone)]
-pub(super) struct Depot {
+pub(crate) struct Depot {
     client: reqwest::Client,
     origin: String,
     authorization: Option<String>,
 }
 
 impl Depot {
-    pub(super) fn new(origin: &str) -> Self {
+    pub(crate) fn new(origin: &str) -> Self {
         Self::trusting(origin, None)
     }
 
     /// For a registry over TLS.
-    pub(super) fn trusting(origin: &str, ca_pem: Option<&str>) -> Self {
+    pub(crate) fn trusting(origin: &str, ca_pem: Option<&str>) -> Self {
         let roots = ca_pem.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).unwrap());
         let client = reqwest::Client::builder().tls_certs_merge(roots).no_proxy();
         Self {
@@ -36,7 +36,7 @@ impl Depot {
         }
     }
 
-    pub(super) fn authorized(&self, authorization: &str) -> Self {
+    pub(crate) fn authorized(&self, authorization: &str) -> Self {
         Self {
             authorization: Some(authorization.into()),
             ..self.clone()
@@ -44,7 +44,7 @@ impl Depot {
     }
 
     /// `host/repository:tag` as references name it.
-    pub(super) fn image(&self, repository: &str, tag: &str) -> String {
+    pub(crate) fn image(&self, repository: &str, tag: &str) -> String {
         let host = self.origin.split_once("://").unwrap().1;
         format!("{host}/{repository}:{tag}")
     }
@@ -77,7 +77,7 @@ impl Depot {
         answer
     }
 
-    pub(super) async fn blob(&self, repository: &str, body: &[u8]) -> String {
+    pub(crate) async fn blob(&self, repository: &str, body: &[u8]) -> String {
         let digest = digest(body);
         let started = self
             .send(
@@ -96,7 +96,7 @@ impl Depot {
     }
 
     /// Pushes a manifest under a tag or its digest, and gives its digest.
-    pub(super) async fn manifest(
+    pub(crate) async fn manifest(
         &self,
         repository: &str,
         tag: Option<&str>,
@@ -111,14 +111,14 @@ impl Depot {
         digest
     }
 
-    pub(super) async fn delete(&self, repository: &str, digest: &str) {
+    pub(crate) async fn delete(&self, repository: &str, digest: &str) {
         let path = format!("/v2/{repository}/manifests/{digest}");
         self.send(reqwest::Method::DELETE, &path, "text/plain", b"")
             .await;
     }
 
     /// Pushes an image for one platform, such as `linux/arm64/v8`; `note` makes it differ.
-    pub(super) async fn single(
+    pub(crate) async fn single(
         &self,
         repository: &str,
         tag: Option<&str>,
@@ -155,7 +155,7 @@ impl Depot {
     }
 
     /// Pushes an index over manifests that are there: each with its platform, if it names one.
-    pub(super) async fn index(
+    pub(crate) async fn index(
         &self,
         repository: &str,
         tag: Option<&str>,
@@ -167,7 +167,7 @@ impl Depot {
     }
 
     /// An entry of an index about a manifest that is there.
-    pub(super) async fn entry(
+    pub(crate) async fn entry(
         &self,
         repository: &str,
         kind: &str,
@@ -197,6 +197,6 @@ fn platform_of(platform: &str) -> Value {
     value
 }
 
-pub(super) fn digest(body: &[u8]) -> String {
+pub(crate) fn digest(body: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(body)))
 }

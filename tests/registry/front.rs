@@ -12,25 +12,25 @@ use tokio::sync::oneshot;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) host: String,
-    pub(super) authorization: Option<String>,
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) host: String,
+    pub(crate) authorization: Option<String>,
     accept: Option<String>,
 }
 
 /// An answer as it goes.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Reply {
-    pub(super) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -39,18 +39,18 @@ impl Reply {
     }
 
     /// An answer with one error, as registries write them.
-    pub(super) fn error(status: u16, code: &str, message: &str) -> Self {
+    pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         let body = serde_json::json!({"errors": [{"code": code, "message": message}]});
         Self::new(status, body.to_string())
     }
 
-    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(other, _)| other != name);
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub(super) fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(other, _)| other != name);
         self
     }
@@ -69,7 +69,7 @@ struct Inner {
     after: Mutex<After>,
 }
 
-pub(super) struct Front {
+pub(crate) struct Front {
     origin: String,
     inner: Arc<Inner>,
     _stop: oneshot::Sender<()>,
@@ -77,12 +77,12 @@ pub(super) struct Front {
 
 impl Front {
     /// In front of a registry.
-    pub(super) async fn of(registry: &cluster::Registry) -> Self {
+    pub(crate) async fn of(registry: &cluster::Registry) -> Self {
         Self::start(Some(registry.origin())).await
     }
 
     /// In place of one: answers what the test says, and otherwise 404.
-    pub(super) async fn alone() -> Self {
+    pub(crate) async fn alone() -> Self {
         Self::start(None).await
     }
 
@@ -115,30 +115,30 @@ impl Front {
         }
     }
 
-    pub(super) fn origin(&self) -> &str {
+    pub(crate) fn origin(&self) -> &str {
         &self.origin
     }
 
     /// `host/repository:tag` as references name it.
-    pub(super) fn image(&self, repository: &str, tag: &str) -> String {
+    pub(crate) fn image(&self, repository: &str, tag: &str) -> String {
         let host = self.origin.split_once("://").unwrap().1;
         format!("{host}/{repository}:{tag}")
     }
 
-    pub(super) fn before(&self, rule: impl FnMut(&Seen) -> Option<Reply> + Send + 'static) {
+    pub(crate) fn before(&self, rule: impl FnMut(&Seen) -> Option<Reply> + Send + 'static) {
         *self.inner.before.lock().unwrap() = Box::new(rule);
     }
 
-    pub(super) fn after(&self, rule: impl FnMut(&Seen, Reply) -> Reply + Send + 'static) {
+    pub(crate) fn after(&self, rule: impl FnMut(&Seen, Reply) -> Reply + Send + 'static) {
         *self.inner.after.lock().unwrap() = Box::new(rule);
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.inner.seen.lock().unwrap().clone()
     }
 
     /// Everything that came since this was asked last.
-    pub(super) fn drain(&self) -> Vec<Seen> {
+    pub(crate) fn drain(&self) -> Vec<Seen> {
         std::mem::take(&mut self.inner.seen.lock().unwrap())
     }
 }

@@ -11,9 +11,9 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) const SERVICE: &str = "test-registry";
-pub(super) const USER: &str = "reader";
-pub(super) const PASSWORD: &str = "right-password";
+pub(crate) const SERVICE: &str = "test-registry";
+pub(crate) const USER: &str = "reader";
+pub(crate) const PASSWORD: &str = "right-password";
 
 struct Keys(KeyPair);
 
@@ -67,18 +67,25 @@ fn fixed(der: &[u8]) -> [u8; 64] {
     whole
 }
 
-/// A registry that shows `public/…` to everybody and everything to [`USER`].
-pub(super) struct Guarded {
-    pub(super) registry: cluster::Registry,
-    pub(super) service: Front,
+/// A registry that shows `public/…` to everybody and everything to whom it knows.
+pub(crate) struct Guarded {
+    pub(crate) registry: cluster::Registry,
+    pub(crate) service: Front,
     keys: Arc<Keys>,
     /// What tokens say of their life, in seconds; 0: nothing.
     life: Arc<AtomicU64>,
 }
 
 impl Guarded {
-    /// `None` where no registry is built (it says so).
-    pub(super) async fn start() -> Option<Self> {
+    /// One that knows [`USER`] alone; `None` where no registry is built (it says so).
+    pub(crate) async fn start() -> Option<Self> {
+        Self::knowing(|username, password| (username, password) == (USER, PASSWORD)).await
+    }
+
+    /// One that shows everything to whom this knows.
+    pub(crate) async fn knowing(
+        knows: impl Fn(&str, &str) -> bool + Send + 'static,
+    ) -> Option<Self> {
         if !cluster::require_registry() {
             return None;
         }
@@ -93,7 +100,10 @@ impl Guarded {
         let registry = cluster::Registry::start(false, auth).unwrap();
         let life = Arc::new(AtomicU64::new(300));
         let (signer, lives) = (keys.clone(), life.clone());
-        service.before(move |seen| Some(issue(seen, &signer, lives.load(Ordering::Relaxed))));
+        service.before(move |seen| {
+            let life = lives.load(Ordering::Relaxed);
+            Some(issue(seen, &knows, &signer, life))
+        });
         Some(Self {
             registry,
             service,
@@ -102,17 +112,17 @@ impl Guarded {
         })
     }
 
-    pub(super) fn life(&self, seconds: u64) {
+    pub(crate) fn life(&self, seconds: u64) {
         self.life.store(seconds, Ordering::Relaxed);
     }
 
     /// A token to pull from one repository.
-    pub(super) fn token(&self, repository: &str) -> String {
+    pub(crate) fn token(&self, repository: &str) -> String {
         self.keys.token(Some((repository, &["pull"])))
     }
 
     /// A depot that may push to one repository.
-    pub(super) fn depot(&self, repository: &str) -> super::Depot {
+    pub(crate) fn depot(&self, repository: &str) -> super::Depot {
         let token = self
             .keys
             .token(Some((repository, &["pull", "push", "delete"])));
@@ -120,7 +130,7 @@ impl Guarded {
     }
 }
 
-fn issue(seen: &Seen, keys: &Keys, life: u64) -> Reply {
+fn issue(seen: &Seen, knows: &impl Fn(&str, &str) -> bool, keys: &Keys, life: u64) -> Reply {
     let query: Vec<_> = url::form_urlencoded::parse(seen.query.as_bytes()).collect();
     let get = |name: &str| {
         query
@@ -129,10 +139,9 @@ fn issue(seen: &Seen, keys: &Keys, life: u64) -> Reply {
             .map(|(_, value)| value.as_ref())
     };
     assert_eq!(get("service"), Some(SERVICE));
-    let basic = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
-    let known = match seen.authorization.as_deref() {
+    let known = match &seen.authorization {
         None => false,
-        Some(shown) if shown == basic => true,
+        Some(shown) if login_in(shown).is_some_and(|(name, word)| knows(&name, &word)) => true,
         Some(_) => return Reply::error(401, "UNAUTHORIZED", "authentication required"),
     };
     let scope = get("scope").unwrap();
@@ -147,4 +156,12 @@ fn issue(seen: &Seen, keys: &Keys, life: u64) -> Reply {
         body["expires_in"] = life.into();
     }
     Reply::new(200, body.to_string())
+}
+
+/// User and password of a Basic authorization.
+fn login_in(authorization: &str) -> Option<(String, String)> {
+    let encoded = authorization.strip_prefix("Basic ")?;
+    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (username, password) = text.split_once(':')?;
+    Some((username.to_owned(), password.to_owned()))
 }

@@ -100,6 +100,7 @@ impl Site {
         let args = [
             "controller",
             "--insecure-loopback",
+            "--no-registries",
             "--allow-endpoint",
             &self.cloud.url(),
             "--cluster-providers",
