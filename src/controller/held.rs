@@ -131,25 +131,16 @@ impl Held {
     }
 
     /// The object as it was packed.
-    pub(crate) fn unpack(&self) -> ImageRef {
+    ///
+    /// # Errors
+    /// One sentence: the pack is damaged.
+    pub(crate) fn unpack(&self) -> Result<ImageRef, String> {
         let unpacked = lz4_flex::block::decompress_size_prepended_with_dict(&self.packed, WORDS);
-        let read = unpacked
-            .map_err(|error| error.to_string())
-            .and_then(|json| {
-                serde_json::from_slice::<ImageRef>(&json).map_err(|error| error.to_string())
-            });
-        match read {
-            Ok(mut object) => {
-                object.spec.unreadable = self.unreadable.as_deref().map(Into::into);
-                object
-            }
-            Err(error) => {
-                let mut object = ImageRef::new("", ImageRefSpec::default());
-                object.metadata = self.metadata.clone();
-                object.spec.unreadable = Some(format!("the object cannot be unpacked: {error}"));
-                object
-            }
-        }
+        let json = unpacked.map_err(|error| format!("it cannot be unpacked: {error}"))?;
+        let mut object: ImageRef = serde_json::from_slice(&json)
+            .map_err(|error| format!("what was packed cannot be read: {error}"))?;
+        object.spec.unreadable = self.unreadable.as_deref().map(Into::into);
+        Ok(object)
     }
 
     /// For after the watch, which goes on from the version of what it read last.
@@ -349,20 +340,20 @@ mod tests {
             resolved_object("a", "1"),
             ImageRef::new("b", ImageRefSpec::default()),
         ] {
-            assert_eq!(Held::pack(object.clone()).unpack(), object);
+            assert_eq!(Held::pack(object.clone()).unpack().unwrap(), object);
         }
         let mut unreadable = ImageRef::new("c", ImageRefSpec::default());
         unreadable.spec.unreadable = Some("does not fit".into());
-        assert_eq!(Held::pack(unreadable.clone()).unpack(), unreadable);
+        assert_eq!(Held::pack(unreadable.clone()).unpack().unwrap(), unreadable);
     }
 
     #[test]
-    fn a_damaged_pack_is_an_object_that_cannot_be_read() {
+    fn a_damaged_pack_is_told_from_an_object() {
         let mut held = Held::pack(resolved_object("a", "1"));
         held.packed = held.packed[..20].into();
-        let object = held.unpack();
-        assert_eq!(object.metadata.name.as_deref(), Some("a"));
-        assert!(object.spec.unreadable.is_some());
+        assert!(held.unpack().is_err());
+        held.packed = Box::default();
+        assert!(held.unpack().is_err());
     }
 
     #[test]
@@ -385,7 +376,7 @@ mod tests {
         #[test]
         fn any_text_comes_out_as_it_went_in(name in ".{0,40}", id in "\\PC{0,300}") {
             let object = resolved_object(&name, &id);
-            prop_assert_eq!(Held::pack(object.clone()).unpack(), object);
+            prop_assert_eq!(Held::pack(object.clone()).unpack().unwrap(), object);
         }
     }
 }

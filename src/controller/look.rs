@@ -260,14 +260,17 @@ pub(crate) async fn look(
                 .settled(&target.provider, &answer.facts.image_id);
             // Whoever waits for a registry holds nobody up who waits for the platform.
             drop(seat);
-            let contents =
+            let said =
                 contents::read(context, object, provided, target, signed_in, &answer.facts).await?;
             // Not before: the registry, too, owes an answer of the time that one was asked for.
             context.memories.answered(object);
             return Some(Look::Found {
                 facts: answer.facts,
-                as_of: answer.as_of,
-                contents,
+                // The older half of the answer says when it is due again.
+                as_of: said
+                    .as_of
+                    .map_or(answer.as_of, |read| read.min(answer.as_of)),
+                contents: said.contents,
             });
         }
         Err(failure) => failure,

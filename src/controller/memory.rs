@@ -193,7 +193,7 @@ fn at_once(now: Timestamp) -> plan::Memory {
 /// said in full stands until its time: a platform that recovers is not asked by everybody at once.
 fn waits_for_the_platform(status: &ImageRefStatus) -> bool {
     let ready = |reason| condition::has_reason(&status.conditions, ConditionType::Ready, reason);
-    condition::is_true(&status.conditions, ConditionType::Stale)
+    plan::platform_failed(status)
         || [
             Reason::Progressing,
             Reason::StaleTooLong,
@@ -283,6 +283,24 @@ mod tests {
         assert!(!due(Reason::ImageNotFound, Truth::False));
         assert!(!due(Reason::ExpectationFailed, Truth::False));
         assert!(!due(Reason::Resolved, Truth::True));
+        for (reason, waits) in [
+            (Reason::RegistryDenied, false),
+            (Reason::RegistryUnreachable, false),
+            (Reason::ProviderUnreachable, true),
+        ] {
+            let mut status = ImageRefStatus::default();
+            let stale = ConditionType::Stale;
+            condition::set(
+                &mut status.conditions,
+                stale,
+                Truth::True,
+                reason,
+                "",
+                1,
+                at(0),
+            );
+            assert_eq!(waits_for_the_platform(&status), waits, "{reason:?}");
+        }
     }
 
     #[test]

@@ -211,7 +211,10 @@ pub(super) async fn version(
 ) -> Version {
     let proof = identity.proof();
     let recoveries = context.gates.of(proof, account).recoveries();
-    let pull_secret = context.pull_secrets.of(provider).await;
+    let pull_secret = match &context.registries {
+        Some(_) => context.pull_secrets.of(provider).await,
+        None => None,
+    };
     let object = (provider.version(), pull_secret.map(|secret| secret.version));
     Version::usable(&object, &proof, recoveries)
 }

@@ -23,7 +23,14 @@ pub(super) async fn counted(held: Arc<Held>, context: Arc<Context>) -> Result<Ac
 
 #[tracing::instrument(skip_all, fields(object = %held.namespace().to_owned() + "/" + &held.name_any()))]
 async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, ApiError> {
-    let object = Arc::new(held.unpack());
+    let object = match held.unpack() {
+        Ok(object) => Arc::new(object),
+        Err(why) => {
+            // Nothing may be planned for an object that is not known.
+            tracing::error!(why, "an ImageRef is left alone until it changes");
+            return Ok(Action::await_change());
+        }
+    };
     drop(held);
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());

@@ -80,8 +80,14 @@ pub fn known_content(status: &ImageRefStatus, facts: &Facts) -> Option<Content> 
 }
 
 /// Completes facts that were just written, by what the registry said or has said; `before` is the
-/// status before them.
-pub(super) fn add(draft: &mut Draft<'_>, before: &ImageRefStatus, contents: &Contents) {
+/// status before them, `unread_since` when it was first asked in vain.
+pub(super) fn add(
+    draft: &mut Draft<'_>,
+    before: &ImageRefStatus,
+    contents: &Contents,
+    unread_since: Option<Timestamp>,
+) {
+    let interval = draft.interval();
     let status = &mut draft.status;
     let wanted = is_wanted(draft.object.spec) && status.image.is_some();
     if !wanted || !is_same(before, status.image_id.as_deref(), status.image.as_deref()) {
@@ -94,8 +100,29 @@ pub(super) fn add(draft: &mut Draft<'_>, before: &ImageRefStatus, contents: &Con
             status.platforms = platforms(content);
         }
         Contents::Failed(failure) if wanted => {
-            let (reason, message) = explain(failure, status.image.as_deref().unwrap_or_default());
-            draft.set(ConditionType::Stale, Truth::True, reason, &message);
+            let path = status.image.as_deref().unwrap_or_default();
+            let (reason, message) = explain(failure, path);
+            let begun = condition::find(&before.conditions, ConditionType::Stale)
+                .filter(|stale| is_registrys(stale))
+                .cloned();
+            let since = unread_since.unwrap_or(draft.now).min(draft.now);
+            draft.memory.unread_since = Some(since);
+            let is_new = draft.now.duration_since(since).unsigned_abs() <= interval / 2;
+            match begun {
+                // A registry that refuses now and fails now would cost a write a look.
+                Some(begun)
+                    if begun.reason == Reason::RegistryDenied.as_str()
+                        && reason == Reason::RegistryUnreachable =>
+                {
+                    let refused = Reason::RegistryDenied;
+                    draft.set(ConditionType::Stale, Truth::True, refused, &begun.message);
+                }
+                // A pause is over by the next look, and until then the digest is as good as before.
+                None if failure.kind == FailureKind::Throttled
+                    && status.digest.is_some()
+                    && is_new => {}
+                _ => draft.set(ConditionType::Stale, Truth::True, reason, &message),
+            }
         }
         _ => {}
     }
@@ -154,16 +181,20 @@ pub(super) fn retry(draft: &mut Draft<'_>, contents: &Contents, unread: u32) -> 
     Some(backoff.max(pause))
 }
 
+/// Whether a digest is wanted of an image that may be used, and none was read yet.
+pub(super) fn is_missing(spec: &ImageRefSpec, status: &ImageRefStatus) -> bool {
+    is_wanted(spec)
+        && status.image.is_some()
+        && status.digest.is_none()
+        && judge::is_usable(spec, status.status.as_deref().unwrap_or_default())
+}
+
 /// Whether an expectation is about what a registry says of this image, and nothing was read yet.
 pub(super) fn expected_unread(spec: &ImageRefSpec, status: &ImageRefStatus) -> bool {
     let expected = spec.expect.as_ref().is_some_and(|expect| {
         expect.digest.is_some() || (!expect.arch.is_empty() && states_no_arch(status))
     });
-    expected
-        && is_wanted(spec)
-        && status.image.is_some()
-        && status.digest.is_none()
-        && judge::is_usable(spec, status.status.as_deref().unwrap_or_default())
+    expected && is_missing(spec, status)
 }
 
 /// Whether the first read for this path failed in passing.
@@ -181,8 +212,8 @@ pub(super) fn registry_failed(status: &ImageRefStatus) -> bool {
     condition::find(&status.conditions, ConditionType::Stale).is_some_and(is_registrys)
 }
 
-/// Whether Stale is about the platform: only that ages.
-pub(super) fn platform_failed(status: &ImageRefStatus) -> bool {
+/// Whether Stale is about the platform: only that ages, and ends when the platform recovers.
+pub fn platform_failed(status: &ImageRefStatus) -> bool {
     condition::is_true(&status.conditions, ConditionType::Stale) && !registry_failed(status)
 }
 

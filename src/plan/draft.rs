@@ -60,7 +60,9 @@ impl Draft<'_> {
                 (Some(planned), Some(next)) => Some(planned.min(next)),
                 (planned, _) => planned,
             };
-            if contents::expected_unread(self.object.spec, &self.status) {
+            let spec = self.object.spec;
+            let for_good = spec.interval().is_zero() && contents::is_missing(spec, &self.status);
+            if contents::expected_unread(spec, &self.status) || for_good {
                 self.memory.next_look = Some(self.now);
             }
         }

@@ -177,7 +177,7 @@ pub(super) fn handled(draft: &mut Draft<'_>) {
 
 fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp, contents: &Contents) {
     handled(draft);
-    let unread = draft.memory.unread;
+    let (unread, unread_since) = (draft.memory.unread, draft.memory.unread_since);
     draft.memory = super::Memory::default();
     let before = draft.status.clone();
     let usable = condition::is_true(&before.conditions, ConditionType::Ready);
@@ -186,7 +186,7 @@ fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp, contents: &Cont
         draft.status.resolved_for = Some(schedule::resolved_for(&draft.object, target));
     }
     condition::remove(&mut draft.status.conditions, ConditionType::Stale);
-    contents::add(draft, &before, contents);
+    contents::add(draft, &before, contents, unread_since);
     if before.image_id.is_none() {
         draft.status.last_changed_time = Some(Time(draft.now));
     } else if let Some(change) = drift::change(&before, &draft.status, draft.now) {

@@ -16,7 +16,7 @@ mod look;
 pub mod schedule;
 pub mod target;
 
-pub use contents::{Contents, contents_due, known_content};
+pub use contents::{Contents, contents_due, known_content, platform_failed};
 use draft::Draft;
 pub use events::Event;
 pub use judge::Verdict;
@@ -140,6 +140,8 @@ pub struct Memory {
     pub failures: u32,
     /// When the first of them was due.
     pub missed_since: Option<Timestamp>,
+    /// When the registry was first asked in vain, since it last answered.
+    pub unread_since: Option<Timestamp>,
     /// Failed reads of the registry in a row, for a digest that is not known yet.
     pub unread: u32,
 }

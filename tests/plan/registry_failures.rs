@@ -68,6 +68,53 @@ fn what_is_expected_of_a_busy_registry_stays_open() {
 }
 
 #[test]
+fn a_registry_that_asks_for_a_pause_once_changes_nothing_about_a_known_digest() {
+    let mut case = read_once();
+    case.spec.digest_policy = "Always".into();
+    for writes in [false, true, false] {
+        case.pass(HOUR);
+        let plan = case.step(found_with(facts(), unread(FailureKind::Throttled)));
+        assert_eq!(plan.write, writes, "{:?}", case.status.conditions);
+    }
+    assert!(case.has(ConditionType::Stale, Reason::RegistryUnreachable));
+}
+
+#[test]
+fn a_registry_that_fails_in_turns_is_written_about_twice() {
+    let mut case = read_once();
+    case.spec.digest_policy = "Always".into();
+    let mut writes = 0;
+    for kind in [
+        FailureKind::Unreachable,
+        FailureKind::PermissionDenied,
+        FailureKind::ProviderError,
+        FailureKind::AuthenticationFailed,
+        FailureKind::Unreachable,
+        FailureKind::Throttled,
+    ] {
+        case.pass(HOUR);
+        writes += usize::from(case.step(found_with(facts(), unread(kind))).write);
+    }
+    assert_eq!(writes, 2, "once for the outage, once for the refusal");
+    assert!(case.has(ConditionType::Stale, Reason::RegistryDenied));
+}
+
+#[test]
+fn a_reference_looked_up_for_good_is_looked_up_again_when_it_wants_a_digest() {
+    let mut case = Case::new();
+    case.edit(|spec| {
+        spec.interval = "0s".into();
+        spec.digest_policy = "Never".into();
+    });
+    case.step(found(facts()));
+    case.pass(HOUR);
+    assert!(matches!(case.due(), Due::Never));
+    case.edit(|spec| spec.digest_policy = "IfNotPresent".into());
+    case.step(Look::NotDue);
+    assert!(matches!(case.due(), Due::Now));
+}
+
+#[test]
 fn a_tag_that_the_registry_does_not_have_is_named_in_the_message() {
     let mut case = Case::new();
     case.step(found_with(facts(), unread(FailureKind::NotFound)));
