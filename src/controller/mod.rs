@@ -260,6 +260,14 @@ pub async fn run(
             () = publisher.run() => Ok(()),
         }
     };
+    Box::pin(bounded(all, &stop)).await
+}
+
+/// Waits for all to end, and not much longer than until it is told to stop.
+async fn bounded(
+    all: impl Future<Output = Result<(), RunError>>,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(STOP_LIMIT).await;
