@@ -261,11 +261,11 @@ pub async fn run(
             () = publisher.run() => Ok(()),
         }
     };
-    Box::pin(stopped(all, &stop)).await
+    Box::pin(bounded(all, &stop)).await
 }
 
-/// Waits for the end of everything, after a stop not for long.
-async fn stopped(
+/// Waits for all to end, and not much longer than until it is told to stop.
+async fn bounded(
     all: impl Future<Output = Result<(), RunError>>,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {

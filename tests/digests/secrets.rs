@@ -3,6 +3,7 @@
 use super::*;
 use crate::canaries::Canaries;
 use crate::process::own_scene;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const REGISTRY_PASSWORD: &str = "canary+Registry/pass==0007";
 
@@ -28,6 +29,10 @@ fn no_login_and_no_token_is_in_a_log_an_event_or_a_status() {
         .update(ImageApi::Notebook, defaults::ASCEND_NOTEBOOK_ID, |image| {
             image["swr_path"] = format!("{host}/team/app:1").into();
         });
+    let image = scene
+        .cloud
+        .image(ImageApi::Notebook, defaults::ASCEND_NOTEBOOK_ID);
+    let image = image.unwrap();
     let args = flags([&scene.cloud], &guarded, &[(host, front.origin())]);
     let mut env = reading();
     env.push(("IMAGEREF_LOG".to_owned(), "trace".to_owned()));
@@ -48,32 +53,36 @@ fn no_login_and_no_token_is_in_a_log_an_event_or_a_status() {
         o["status"]["digest"] == digest.as_str()
     });
 
-    let mut shown: Vec<String> = Vec::new();
-    let mut note = |front: &Front| {
-        let all = front.drain();
-        shown.extend(all.into_iter().filter_map(|seen| seen.authorization));
-    };
-    // From now on the registry repeats what it is asked with; later its token service does, too.
-    for (mark, status) in [401, 403, 400, 500].into_iter().enumerate() {
-        for echoing in [&front, &guarded.service] {
-            note(&front);
-            note(&guarded.service);
-            echoing.before(move |seen| {
-                let said = seen.authorization.clone().unwrap_or_default();
-                Some(Reply::error(status, "ECHO", &said).with("www-authenticate", &said))
-            });
-            let mark = format!("{mark}-{}", echoing.origin());
-            let annotation = format!("imageref.dev/reconcile-requested-at={mark}");
-            scene.kubectl(&["annotate", "--overwrite", "imageref", "one", &annotation]);
-            let one = scene.wait("imageref", "one", |o| {
-                o["status"]["lastHandledReconcileAt"] == mark.as_str()
-            });
-            assert_eq!(one["status"]["digest"], digest.as_str());
-            front.before(|_| None);
-        }
+    // Registry and token service repeat the login or token that they are shown. Refusals of the login
+    // come last: after them it rests.
+    let rounds = [400, 403, 500, 401];
+    let rounds = rounds.map(|status| [(status, &front), (status, &guarded.service)]);
+    for (round, (status, echoing)) in rounds.into_iter().flatten().enumerate() {
+        let echoes = Arc::new(AtomicUsize::new(0));
+        let count = echoes.clone();
+        echoing.after(move |seen, reply| match &seen.authorization {
+            Some(shown) => {
+                count.fetch_add(1, Ordering::Relaxed);
+                Reply::error(status, "ECHO", shown).with("www-authenticate", shown)
+            }
+            None => reply,
+        });
+        // A repository that nobody has a token for yet.
+        let mut image = image.clone();
+        image.as_object_mut().unwrap().remove("id");
+        image["swr_path"] = format!("{host}/team/round-{round}:1").into();
+        let name = format!("round-{round}");
+        scene.image_ref(&name, &source(&scene.cloud.put_notebook_image(image)));
+        scene.wait("imageref", &name, |o| !condition(o, "Stale").is_null());
+        let echoes = echoes.load(Ordering::Relaxed);
+        assert!(echoes > 0, "{status} at {}", echoing.origin());
+        echoing.after(|_, reply| reply);
     }
-    note(&front);
-    note(&guarded.service);
+    let seen = [front.seen(), guarded.service.seen()].concat();
+    let shown: Vec<_> = seen
+        .into_iter()
+        .filter_map(|seen| seen.authorization)
+        .collect();
 
     let mut outputs = vec![("log", scene.operator_log())];
     for kind in ["imagerefs", "imageproviders", "events"] {
