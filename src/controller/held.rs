@@ -4,7 +4,7 @@
 //! have, with what is counted over all objects beside it. Must not know what is counted or why. The
 //! invariant that would break first: what is unpacked is what was packed.
 
-use super::watch::trimmed;
+use super::watch::trim;
 use crate::api::condition::{self, ConditionType, Truth};
 use crate::api::{ImageRef, ImageRefSpec, ProviderRef, Reason};
 use crate::facts::{Api, ImageStatus};
@@ -86,8 +86,8 @@ impl Told {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "ImageRef")]
 pub(crate) struct Held {
-    /// Namespace and name alone: the runtime copies whatever else names an object into each of its
-    /// queues.
+    /// Namespace and name, and the version as long as the watch asks for it: the runtime copies whatever
+    /// else names an object into each of its queues.
     metadata: ObjectMeta,
     key: Key,
     /// A hash of what asks for a reconcile: the spec, the annotations, another object.
@@ -124,6 +124,7 @@ impl Held {
             metadata: ObjectMeta {
                 namespace: object.metadata.namespace,
                 name: object.metadata.name,
+                resource_version: object.metadata.resource_version,
                 ..ObjectMeta::default()
             },
         }
@@ -149,6 +150,11 @@ impl Held {
                 object
             }
         }
+    }
+
+    /// For after the watch, which goes on from the version of what it read last.
+    pub(crate) fn forget_version(&mut self) {
+        self.metadata.resource_version = None;
     }
 
     pub(crate) const fn key(&self) -> Key {
@@ -227,8 +233,9 @@ fn resolved(object: &ImageRef) -> Option<Box<Resolved>> {
 }
 
 impl From<ImageRef> for Held {
-    fn from(object: ImageRef) -> Self {
-        Self::pack(trimmed(object))
+    fn from(mut object: ImageRef) -> Self {
+        trim(&mut object.metadata);
+        Self::pack(object)
     }
 }
 

@@ -75,6 +75,11 @@ pub(super) trait Watched:
 {
     /// What stands for an object that does not parse.
     fn unreadable(metadata: ObjectMeta, error: String) -> Self;
+
+    /// Leaves what is used, once the watch has read it.
+    fn trim(&mut self) {
+        trim(self.meta_mut());
+    }
 }
 
 impl Watched for ImageRef {
@@ -91,6 +96,10 @@ impl Watched for ImageRef {
 impl Watched for Held {
     fn unreadable(metadata: ObjectMeta, error: String) -> Self {
         ImageRef::unreadable(metadata, error).into()
+    }
+
+    fn trim(&mut self) {
+        self.forget_version();
     }
 }
 
@@ -138,7 +147,11 @@ pub(super) fn read<K: Watched>(guard: DeserializeGuard<K>) -> K {
 }
 
 fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
-    let read = |guard| trimmed(read(guard));
+    let read = |guard| {
+        let mut object: K = read(guard);
+        object.trim();
+        object
+    };
     match event {
         Event::Apply(object) => Event::Apply(read(object)),
         Event::Delete(object) => Event::Delete(read(object)),
@@ -148,9 +161,8 @@ fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
     }
 }
 
-/// Leaves what is used.
-pub(super) fn trimmed<K: Resource>(mut object: K) -> K {
-    let metadata = object.meta_mut();
+/// Leaves what is used of an object's metadata.
+pub(super) fn trim(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     metadata.labels = None;
     metadata.owner_references = None;
@@ -161,7 +173,6 @@ pub(super) fn trimmed<K: Resource>(mut object: K) -> K {
             metadata.annotations = None;
         }
     }
-    object
 }
 
 /// Whether an error says that there is no right to list.
