@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The main job, end to end: a real API server, a real registry, simulated clouds, and the operator with
-# exactly the rights of deploy/rbac.yaml. `make demo` builds what this needs. Ends everything it started; with
-# KEEP=1 it waits for Ctrl-C first.
+# exactly the rights of deploy/rbac.yaml. `make demo` builds what this needs. Ends everything it
+# started; with KEEP=1 it waits for Ctrl-C first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -173,8 +173,9 @@ fn each_room_knows_only_the_rooms_below_it() {
 
 #[test]
 fn secrets_accounts_and_namespaces_are_read_by_name_and_never_listed() {
-    const READERS: [&str; 4] = [
+    const READERS: [&str; 5] = [
         "proofs.rs",
+        "pull_secrets.rs",
         "tokens.rs",
         "namespaces.rs",
         "secret_watches.rs",

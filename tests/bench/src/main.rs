@@ -25,10 +25,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use trial::{Scenario, Trial};
-
-/// From so many references on, only memory and correctness are of interest.
-const LARGE: u32 = 50_000;
+use trial::{LARGE, Scenario, Trial};
 
 /// Measures the operator on a real API server beside a bare client that writes the same statuses.
 #[derive(Debug, Parser)]
