@@ -5,6 +5,7 @@
 //! [`api`] holds the kinds, [`facts`] turns the platforms' words into typed facts, [`cli`] is the
 //! way in for people and pipelines.
 
+pub mod admission;
 pub mod api;
 pub mod cli;
 pub mod cloud;
