@@ -46,4 +46,6 @@ mod tenants;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
+mod verdict;
+#[cfg(test)]
 mod walls;

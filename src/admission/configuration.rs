@@ -258,6 +258,11 @@ fn read_workloads(
                 "workloads[{n}].kind: empty: write it such as PyTorchJob"
             ));
         }
+        if workload.group.is_empty() && workload.kind == "Pod" {
+            return Err(format!(
+                "workloads[{n}]: a Pod is read as it is: remove the entry"
+            ));
+        }
         if workload.group.contains('/') {
             return Err(format!(
                 "workloads[{n}].group: {:?} has a version: write the group alone",

@@ -233,7 +233,8 @@ fn right(entry: &Entry) -> String {
     }
 }
 
-/// Text of an object as it may stand in a message.
+/// Text of an object as it may stand in a message: on one line, which nothing in it can end.
 fn shown(raw: &str) -> String {
-    text::clean(raw, SHOWN).unwrap_or_default()
+    let kept = text::clean(raw, SHOWN).unwrap_or_default();
+    kept.replace(['\n', '\t'], " ")
 }
