@@ -199,7 +199,10 @@ impl<'a> Judge<'a> {
             .flat_map(|ns| self.known.all_of(image.repository(), ns))
             .filter(|entry| counts(self.configuration.trust, entry))
             .min_by_key(|entry| {
-                let other_tag = image.tag().is_none() || image.tag() != entry.tag.as_deref();
+                let other_tag = match (image.tag(), entry.tag.as_deref()) {
+                    (Some(wanted), Some(tag)) => wanted != tag,
+                    _ => false,
+                };
                 let rank = self.rank(entry, entry.unusable.is_some());
                 (other_tag, rank)
             });
