@@ -3,6 +3,7 @@
 mod change;
 mod configuration;
 mod images;
+mod known;
 mod nodes;
 mod properties;
 mod rules;

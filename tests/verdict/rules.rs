@@ -372,3 +372,12 @@ fn only_what_a_reference_under_way_could_change_is_worth_a_wait() {
     assert!(!world.judge(&pod_with(&image(":1"), picky)).may_be_early());
     assert!(!world.judge(&pod("")).may_be_early());
 }
+
+#[test]
+fn every_reason_has_its_section() {
+    let page = include_str!("../../docs/admission.md");
+    for reason in Reason::ALL {
+        let heading = format!("\n### {}\n", reason.as_str());
+        assert!(page.contains(&heading), "docs/admission.md lacks{heading}");
+    }
+}
