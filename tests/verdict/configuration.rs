@@ -123,3 +123,11 @@ fn more_entries_than_are_read_are_refused() {
         "sharedNamespaces: 1001 entries, and 1000 are read"
     );
 }
+
+#[test]
+fn the_example_of_the_documentation_is_read() {
+    let page = include_str!("../../docs/admission.md");
+    let (_, from) = page.split_once("```text\ntrust: ").unwrap();
+    let (example, _) = from.split_once("```").unwrap();
+    Configuration::read(&format!("trust: {example}")).unwrap();
+}

@@ -15,6 +15,10 @@ use crate::admission::pod::{Container, ImageField, Nodes, Part};
 use crate::admission::workload::Subject;
 use crate::api::ProviderKind;
 
+/// The most references of a namespace among which the nearest to an unknown image is looked for,
+/// by tag and name: a wrong tag must not cost more than a right one.
+const MOST_NEAR: usize = 200;
+
 /// Why one reference does not allow an image.
 #[derive(Clone, Copy)]
 enum Failure<'a> {
@@ -194,9 +198,15 @@ impl<'a> Judge<'a> {
 
     /// No reference that counts is to exactly this image: which one comes nearest?
     fn unmatched(&self, image: &PodImage) -> Problem<'a> {
+        let (known, repository) = (self.known, image.repository());
         let near = self
             .namespaces()
-            .flat_map(|ns| self.known.all_of(image.repository(), ns))
+            .flat_map(|namespace| {
+                // The same tag is nearest, however many others there are.
+                let tagged = known.tagged(repository, namespace, image.tag());
+                let all = known.all_of(repository, namespace);
+                tagged.take(MOST_NEAR).chain(all.take(MOST_NEAR))
+            })
             .filter(|entry| counts(self.configuration.trust, entry))
             .min_by_key(|entry| {
                 let other_tag = match (image.tag(), entry.tag.as_deref()) {
