@@ -101,7 +101,7 @@ pub(super) struct Entry {
 }
 
 /// By tag, then by name: all references to one tag lie side by side, in the order of reports.
-type Shelf = BTreeMap<(Option<Arc<str>>, Arc<str>), Entry>;
+type Stock = BTreeMap<(Option<Arc<str>>, Arc<str>), Entry>;
 
 /// Where a reference lies.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ struct Place {
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     mirrors: Mirrors,
-    repositories: HashMap<Arc<str>, HashMap<Arc<str>, Shelf>>,
+    repositories: HashMap<Arc<str>, HashMap<Arc<str>, Stock>>,
     places: HashMap<Arc<str>, HashMap<Arc<str>, Place>>,
     lists: Lists,
 }
@@ -174,9 +174,9 @@ impl Known {
         };
         let places = self.places.entry(namespace.clone()).or_default();
         places.insert(name.clone(), place);
-        let shelves = self.repositories.entry(repository).or_default();
-        let shelf = shelves.entry(namespace).or_default();
-        shelf.insert((tag, name), entry);
+        let by_namespace = self.repositories.entry(repository).or_default();
+        let stock = by_namespace.entry(namespace).or_default();
+        stock.insert((tag, name), entry);
     }
 
     /// Takes a reference out, if it is there.
@@ -190,18 +190,22 @@ impl Known {
         if names.is_empty() {
             self.places.remove(namespace);
         }
-        let Some(shelves) = self.repositories.get_mut(&place.repository) else {
+        let Some(by_namespace) = self.repositories.get_mut(&place.repository) else {
             return;
         };
-        if let Some(shelf) = shelves.get_mut(namespace) {
-            shelf.remove(&(place.tag, name));
-            if shelf.is_empty() {
-                shelves.remove(namespace);
+        if let Some(stock) = by_namespace.get_mut(namespace) {
+            stock.remove(&(place.tag, name));
+            if stock.is_empty() {
+                by_namespace.remove(namespace);
             }
         }
-        if shelves.is_empty() {
+        if by_namespace.is_empty() {
             self.repositories.remove(&place.repository);
         }
+    }
+
+    fn stock(&self, repository: &str, namespace: &str) -> Option<&Stock> {
+        self.repositories.get(repository)?.get(namespace)
     }
 
     /// The references of one namespace to a repository, by tag and name.
@@ -210,9 +214,8 @@ impl Known {
         repository: &str,
         namespace: &str,
     ) -> impl Iterator<Item = &Entry> + use<'_> {
-        let shelves = self.repositories.get(repository);
-        let shelf = shelves.and_then(|shelves| shelves.get(namespace));
-        shelf.into_iter().flat_map(BTreeMap::values)
+        let stock = self.stock(repository, namespace);
+        stock.into_iter().flat_map(BTreeMap::values)
     }
 
     /// Those of them with this tag, or with none, by name.
@@ -222,13 +225,12 @@ impl Known {
         namespace: &str,
         tag: Option<&str>,
     ) -> impl Iterator<Item = &Entry> + use<'_> {
-        let shelves = self.repositories.get(repository);
-        let shelf = shelves.and_then(|shelves| shelves.get(namespace));
+        let stock = self.stock(repository, namespace);
         let tag: Option<Arc<str>> = tag.map(Into::into);
         let first = (tag.clone(), Arc::from(""));
-        shelf
+        stock
             .into_iter()
-            .flat_map(move |shelf| shelf.range(first.clone()..))
+            .flat_map(move |stock| stock.range(first.clone()..))
             .take_while(move |((of, _), _)| *of == tag)
             .map(|(_, entry)| entry)
     }

@@ -102,7 +102,7 @@ pub struct Nodes<'a> {
     pub selector: Vec<(&'a str, &'a str)>,
     /// The terms of the required node affinity, one of which must hold; `None` without one.
     pub terms: Option<Vec<Term<'a>>>,
-    /// The pod is for one node, or for each: `nodeName`, or it is of a DaemonSet.
+    /// The pod is for one node, or for each: `nodeName`, or it is of a `DaemonSet`.
     pub bound: bool,
 }
 

@@ -226,6 +226,7 @@ fn demands() -> impl Strategy<Value = Demands> {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct Case {
     refs: Vec<Declared>,
     image: Parts,
@@ -404,10 +405,13 @@ mod simple {
     /// What becomes of the image because of one reference to exactly it.
     fn outcome(case: &Case, one: &Declared) -> (Decision, Option<Reason>) {
         let known = &one.known;
-        if let Some(unusable) = &known.unusable {
-            let mild = case.recreated && unusable.reason != "ImageNotFound";
-            let decision = if mild { Decision::Warn } else { Decision::Deny };
-            return (decision, Some(Reason::NotUsable));
+        let mild = |reason: &str| case.recreated && reason != "ImageNotFound";
+        let unusable = known
+            .unusable
+            .as_ref()
+            .map(|unusable| unusable.reason.as_str());
+        if unusable.is_some_and(|reason| !mild(reason)) {
+            return (Decision::Deny, Some(Reason::NotUsable));
         }
         let runs = known.platforms.is_empty()
             || can_run(&known.platforms, &case.demands, case.default_amd64);
@@ -421,10 +425,12 @@ mod simple {
         };
         let reason = if !runs {
             Reason::WrongArchitecture
-        } else if !case.resources.iter().all(|resource| fits(&resource)) {
+        } else if !case.resources.iter().all(|resource| fits(resource)) {
             Reason::WrongAccelerator
         } else if case.require_digest && case.image.digest.is_none() {
             Reason::DigestRequired
+        } else if unusable.is_some() {
+            return (Decision::Warn, Some(Reason::NotUsable));
         } else {
             return (Decision::Allow, None);
         };

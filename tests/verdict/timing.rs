@@ -46,7 +46,7 @@ fn measure(
         .collect();
     times.sort_unstable();
     let total: Duration = times.iter().sum();
-    println!(
+    eprintln!(
         "{what}: p50 {:?}, p99 {:?}, {:.0} verdicts/s",
         times[times.len() / 2],
         times[times.len() * 99 / 100],
@@ -67,7 +67,7 @@ fn ten_containers_against_ten_thousand_references() {
             ..declared(&format!("team-{}/ref-{n}", n % 20), &image(n))
         });
     }
-    println!("10,000 references indexed in {:?}", start.elapsed());
+    eprintln!("10,000 references indexed in {:?}", start.elapsed());
     assert_eq!(known.len(), 10_000);
     let declared_here = object(|n| image(n * 20 + 1));
     measure(

@@ -227,3 +227,18 @@ fn exemptions_are_the_operators_and_end_at_the_border_of_a_segment() {
         Reason::UnknownImage
     );
 }
+
+#[test]
+fn what_only_warns_hides_nothing_that_refuses() {
+    let stale = KnownRef {
+        arch: Some("arm64".into()),
+        ..unusable(declared("torch", &image()), "StaleTooLong", "m")
+    };
+    let world = World::of([stale]).user("system:kube-controller-manager");
+    assert_eq!(world.judge(&pod(&image())).decision, Decision::Warn);
+    let mut elsewhere = pod(&image());
+    elsewhere["spec"]["nodeSelector"] = json!({"kubernetes.io/arch": "amd64"});
+    let found = world.judge(&elsewhere);
+    assert_eq!(found.decision, Decision::Deny);
+    assert_eq!(found.findings[0].reason, Reason::WrongArchitecture);
+}

@@ -92,9 +92,8 @@ impl<'a> Judge<'a> {
     ) -> Option<(Problem<'a>, bool)> {
         let mut first: Option<(Rank<'a>, &'a Entry, Failure<'a>)> = None;
         for entry in self.matching(image) {
-            let Some(failure) = self.failure(entry, image, container) else {
-                return None;
-            };
+            // One without a failure allows the image.
+            let failure = self.failure(entry, image, container)?;
             let rank = self.rank(entry, !self.is_mild(entry, failure));
             if first.as_ref().is_none_or(|(best, ..)| rank < *best) {
                 first = Some((rank, entry, failure));
@@ -139,7 +138,9 @@ impl<'a> Judge<'a> {
         image: &PodImage,
         container: &Container<'a>,
     ) -> Option<Failure<'a>> {
-        if entry.unusable.is_some() {
+        // What only warns must not hide what refuses.
+        let mild = self.is_mild(entry, Failure::NotUsable);
+        if entry.unusable.is_some() && !mild {
             return Some(Failure::NotUsable);
         }
         // Nothing is run from a volume; an image that stands alone does not say where it runs.
@@ -150,8 +151,10 @@ impl<'a> Judge<'a> {
         if let Some((resource, kind)) = self.unsupported(entry, container) {
             return Some(Failure::Accelerator { resource, kind });
         }
-        let pinned = image.digest().is_some() || !self.context.require_digest;
-        (!pinned).then_some(Failure::DigestRequired)
+        if self.context.require_digest && image.digest().is_none() {
+            return Some(Failure::DigestRequired);
+        }
+        mild.then_some(Failure::NotUsable)
     }
 
     fn may_be_placed(&mut self, architectures: &'a [String]) -> bool {

@@ -16,7 +16,7 @@ const SHOWN: usize = 300;
 pub(super) struct Problem<'a> {
     pub(super) reason: Reason,
     pub(super) entry: Option<&'a Entry>,
-    pub(super) problem: String,
+    pub(super) what: String,
     pub(super) fix: String,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Problem<'a> {
         Self {
             reason: Reason::MalformedImage,
             entry: None,
-            problem: format!("this is no image: {why}"),
+            what: format!("this is no image: {why}"),
             fix: "Write HOST/PATH:TAG or HOST/PATH@sha256:DIGEST.".into(),
         }
     }
@@ -38,7 +38,7 @@ impl<'a> Problem<'a> {
         Self {
             reason: Reason::UnknownImage,
             entry: None,
-            problem: format!("no ImageRef in {namespace}{shared} names it"),
+            what: format!("no ImageRef in {namespace}{shared} names it"),
             fix: format!(
                 "Use an image that `kubectl -n {namespace} get imageref -o wide` lists, or declare this one with an ImageRef."
             ),
@@ -50,7 +50,7 @@ impl<'a> Problem<'a> {
         Self {
             reason: Reason::UnknownImage,
             entry: Some(entry),
-            problem: format!(
+            what: format!(
                 "{} names it, and does not count, because it was not resolved through a ClusterImageProvider",
                 called(entry)
             ),
@@ -98,7 +98,7 @@ impl<'a> Problem<'a> {
         Self {
             reason,
             entry: Some(entry),
-            problem,
+            what: problem,
             fix,
         }
     }
@@ -109,7 +109,7 @@ impl<'a> Problem<'a> {
         Self {
             reason: Reason::NotUsable,
             entry: Some(entry),
-            problem: format!(
+            what: format!(
                 "{} is not usable: {}{}: {}",
                 called(entry),
                 unusable.reason,
@@ -148,7 +148,7 @@ impl<'a> Problem<'a> {
         Self {
             reason: Reason::WrongArchitecture,
             entry: Some(entry),
-            problem: format!(
+            what: format!(
                 "the image of {} runs on {runs_on}, and the pod cannot: {why}",
                 called(entry)
             ),
@@ -161,7 +161,7 @@ impl<'a> Problem<'a> {
         Self {
             reason: Reason::WrongAccelerator,
             entry: Some(entry),
-            problem: format!(
+            what: format!(
                 "the container asks for {}, which is for images of {kind}, and the image of {} is for {made_for}",
                 shown(resource),
                 called(entry)
@@ -182,7 +182,7 @@ impl<'a> Problem<'a> {
         Self {
             reason: Reason::DigestRequired,
             entry: Some(entry),
-            problem: "the namespace requires images to be named by digest".into(),
+            what: "the namespace requires images to be named by digest".into(),
             fix,
         }
     }
@@ -196,7 +196,7 @@ impl<'a> Problem<'a> {
             image_ref: self
                 .entry
                 .map(|entry| (entry.namespace.to_string(), entry.name.to_string())),
-            problem: self.problem,
+            problem: self.what,
             fix: self.fix,
             denies,
         }
