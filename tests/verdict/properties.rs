@@ -425,7 +425,7 @@ mod simple {
         };
         let reason = if !runs {
             Reason::WrongArchitecture
-        } else if !case.resources.iter().all(|resource| fits(resource)) {
+        } else if !case.resources.iter().all(fits) {
             Reason::WrongAccelerator
         } else if case.require_digest && case.image.digest.is_none() {
             Reason::DigestRequired
