@@ -18,7 +18,7 @@ tools:
 	@command -v cc >/dev/null || { echo "a C compiler is missing: install gcc or clang" >&2; exit 2; }
 
 .PHONY: control-plane
-control-plane: ## Build kube-apiserver, etcd and kubectl from their pinned Go modules (cached in target/)
+control-plane: ## Build kube-apiserver, etcd, kubectl and a registry from their pinned Go modules (cached in target/)
 	@tests/cluster/build.sh
 
 .PHONY: test

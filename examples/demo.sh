@@ -81,7 +81,7 @@ KUBECONFIG=$work/operator.kubeconfig kubectl config set-context --current --user
 
 say "starting the operator as ServiceAccount imageref-system/imageref"
 exec 9> >(exec 7>&- 8>&-; KUBECONFIG=$work/operator.kubeconfig exec sh tests/cluster/src/guard.sh "" \
-  "$bin/imageref" controller --insecure-loopback --allow-endpoint "$cloud_url" >"$work/operator.log" 2>&1)
+  "$bin/imageref" controller --insecure-loopback --allow-endpoint "$cloud_url" --metrics-address 127.0.0.1:0 >"$work/operator.log" 2>&1)
 operator=$!
 
 say "applying examples/"

@@ -5,6 +5,8 @@
 
 use imageref::api::condition::Reason;
 use imageref::api::{ConditionType, crd, validation};
+use imageref::telemetry::Metrics;
+use imageref::telemetry::metrics::Description;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray,
 };
@@ -31,12 +33,20 @@ const KINDS: [(&str, &str, &[ConditionType]); 3] = [
     (
         "ImageProvider",
         "docs/kinds/imageprovider.md",
-        &[ConditionType::Ready, ConditionType::Throttled],
+        &[
+            ConditionType::Ready,
+            ConditionType::Throttled,
+            ConditionType::Listed,
+        ],
     ),
     (
         "ClusterImageProvider",
         "docs/kinds/clusterimageprovider.md",
-        &[ConditionType::Ready, ConditionType::Throttled],
+        &[
+            ConditionType::Ready,
+            ConditionType::Throttled,
+            ConditionType::Listed,
+        ],
     ),
 ];
 
@@ -92,6 +102,44 @@ fn every_reason_has_a_page_and_every_page_a_reason() {
         );
         let link = format!("(reasons/{name}.md)");
         assert!(table.contains(&link), "docs/conditions.md has no {link}");
+    }
+}
+
+#[test]
+fn every_metric_is_on_its_page_with_type_and_labels_and_the_page_has_no_other() {
+    let cells = |row: &str| -> Vec<String> {
+        let cells = row.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().to_owned()).collect()
+    };
+    let page = text("docs/metrics.md");
+    let rows = page
+        .lines()
+        .filter(|line| line.starts_with("| `imageref_") || line.starts_with("| `process_"));
+    let told: BTreeSet<_> = rows.map(|row| cells(row)[..3].to_vec()).collect();
+    let metrics = Metrics::default();
+    let described: BTreeSet<_> = metrics
+        .descriptions()
+        .iter()
+        .map(|metric| {
+            let labels: Vec<_> = metric.labels.iter().map(|l| format!("`{l}`")).collect();
+            let name = format!("`{}`", metric.name);
+            vec![name, metric.kind.to_owned(), labels.join(", ")]
+        })
+        .collect();
+    assert_eq!(told, described, "left: the page, right: the registry");
+    // What is served has the name and the type that are described.
+    for line in metrics.render().lines() {
+        let Some(rest) = line.strip_prefix("# TYPE ") else {
+            continue;
+        };
+        let (name, kind) = rest.split_once(' ').unwrap();
+        let name = if kind == "counter" {
+            format!("{name}_total")
+        } else {
+            name.to_owned()
+        };
+        let known = |m: &Description| m.name == name && m.kind == kind;
+        assert!(metrics.descriptions().iter().any(known), "{line}");
     }
 }
 

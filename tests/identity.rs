@@ -10,7 +10,7 @@ mod days;
 mod exchanges;
 mod metadata;
 mod projects;
-mod secrets;
+pub(crate) mod secrets;
 mod with_platforms;
 
 use fakecloud::{FakeCloud, IdToken, IdentityProvider, defaults};

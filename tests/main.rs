@@ -26,6 +26,8 @@ mod leaks;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod on_cluster;
 #[cfg(test)]
 mod operator;
@@ -35,6 +37,10 @@ mod plan;
 mod plan_histories;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod registry;
+#[cfg(test)]
+mod registry_login;
 #[cfg(test)]
 mod resolve;
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub(crate) fn start_as(
     args.insert(0, "controller".to_owned());
     env.insert(0, ("IMAGEREF_LOG".into(), "info,imageref=debug".into()));
     env.push(("KUBECONFIG".into(), kubeconfig.display().to_string()));
+    // Many run at once.
+    env.push(("IMAGEREF_METRICS_ADDRESS".into(), "127.0.0.1:0".into()));
     Server::spawn(Spec {
         name,
         program: PathBuf::from(env!("CARGO_BIN_EXE_imageref")),

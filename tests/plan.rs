@@ -2,6 +2,9 @@
 
 mod answers;
 pub(crate) mod case;
+mod contents;
 mod failures;
+mod registry_failures;
+mod registry_verdicts;
 mod rules;
 mod verdicts;

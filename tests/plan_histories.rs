@@ -1,174 +1,16 @@
 //! Random histories of one object: edits, outages, restarts, time. What must hold after every step.
 
-use super::plan::case::{Case, HOUR, ID, facts, provided, unavailable};
+mod steps;
+
+use super::plan::case::{Case, HOUR};
 use imageref::api::condition::{self, Truth};
-use imageref::api::{ConditionType, Expect, Reason};
-use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{Due, Look, Memory, Plan, Provided};
+use imageref::api::{ConditionType, ImageRefStatus, Reason};
+use imageref::facts::FailureKind;
+use imageref::plan::{Contents, Due, Look, Memory, Plan, Provided};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use proptest::prelude::*;
 use std::time::Duration;
-
-#[derive(Clone, Debug)]
-enum Step {
-    Pass(u64),
-    Found(u8),
-    Failed(FailureKind, Option<u64>),
-    NotDue,
-    Pending,
-    Source(bool),
-    Provider(u8),
-    Suspend(bool),
-    Interval(&'static str),
-    MaxStaleness(Option<&'static str>),
-    ExpectArch(Option<&'static str>),
-    ExpectStatus(Option<&'static str>),
-    HistoryLimit(i32),
-    Request(u8),
-    Restart,
-}
-
-fn kind() -> impl Strategy<Value = FailureKind> {
-    use FailureKind as K;
-    prop::sample::select(vec![
-        K::Unreachable,
-        K::ProviderError,
-        K::ResponseInvalid,
-        K::Throttled,
-        K::AuthenticationFailed,
-        K::PermissionDenied,
-        K::NotFound,
-        K::Ambiguous,
-        K::BadRequest,
-        K::MassDisappearance,
-        K::InvalidSpec,
-    ])
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => prop::sample::select(vec![0, 1, 61, 301, 3600, 90_000]).prop_map(Step::Pass),
-        4 => (0u8..24).prop_map(Step::Found),
-        4 => (kind(), prop::option::of(0u64..4000)).prop_map(|(k, r)| Step::Failed(k, r)),
-        2 => Just(Step::NotDue),
-        1 => Just(Step::Pending),
-        1 => any::<bool>().prop_map(Step::Source),
-        1 => (0u8..7).prop_map(Step::Provider),
-        1 => any::<bool>().prop_map(Step::Suspend),
-        1 => prop::sample::select(vec!["0s", "1m", "1h", "168h"]).prop_map(Step::Interval),
-        1 => prop::sample::select(vec![None, Some("168h"), Some("500h")]).prop_map(Step::MaxStaleness),
-        1 => prop::sample::select(vec![None, Some("amd64"), Some("arm64")]).prop_map(Step::ExpectArch),
-        1 => prop::sample::select(vec![None, Some("INACTIVE"), Some("ACTIVE")]).prop_map(Step::ExpectStatus),
-        1 => (0..6).prop_map(Step::HistoryLimit),
-        1 => (0u8..3).prop_map(Step::Request),
-        1 => Just(Step::Restart),
-    ]
-}
-
-/// Facts that carry the mark of the target they are about.
-fn answer(case: &Case, variant: u8) -> Facts {
-    let mark = mark(case);
-    Facts {
-        image: Some(format!("{mark}:{}", variant % 2)),
-        swr_path: Some(format!("{mark}:{}", variant % 2)),
-        arch: [Some(Arch::Arm64), Some(Arch::Amd64), None][usize::from(variant % 3)],
-        status: [
-            ImageStatus::Active,
-            ImageStatus::Active,
-            ImageStatus::Creating,
-            ImageStatus::Inactive,
-        ][usize::from(variant / 6 % 4)],
-        ..facts()
-    }
-}
-
-fn mark(case: &Case) -> String {
-    let id = case
-        .spec
-        .source
-        .notebook
-        .as_ref()
-        .and_then(|n| n.id.clone())
-        .unwrap();
-    match &case.provided {
-        Provided::Target { target, .. } => format!("host/{}/{id}", target.account_hash()),
-        Provided::Unavailable { .. } => format!("host/none/{id}"),
-    }
-}
-
-fn edit_expect(case: &mut Case, edit: impl FnOnce(&mut Expect)) {
-    let mut expect = case.spec.expect.take().unwrap_or_default();
-    edit(&mut expect);
-    case.spec.expect = (expect != Expect::default()).then_some(expect);
-    case.generation += 1;
-}
-
-/// Applies a step; returns the look to plan with.
-fn apply(case: &mut Case, step: &Step) -> Look {
-    match step {
-        Step::Pass(seconds) => case.pass(Duration::from_secs(*seconds)),
-        Step::Found(variant) => return super::plan::case::found(answer(case, *variant)),
-        Step::Failed(kind, retry_after) => {
-            return Look::Failed(Failure {
-                retry_after: retry_after.map(Duration::from_secs),
-                ..Failure::new(*kind, "it failed")
-            });
-        }
-        Step::Pending => return Look::Pending,
-        Step::NotDue => {}
-        Step::Source(other) => {
-            let id = if *other {
-                ID.replace('2', "3")
-            } else {
-                ID.into()
-            };
-            case.spec.source.notebook.as_mut().unwrap().id = Some(id);
-            case.generation += 1;
-        }
-        Step::Provider(which) => {
-            case.provided = match which {
-                0..=2 => provided("cn-north-4"),
-                3 => provided("cn-north-9"),
-                4 => unavailable(FailureKind::ProviderNotFound),
-                5 => unavailable(FailureKind::ProviderNotReady),
-                _ => unavailable(FailureKind::ProviderNotAllowed),
-            }
-        }
-        Step::Suspend(suspend) => {
-            case.spec.suspend = *suspend;
-            case.generation += 1;
-        }
-        Step::Interval(interval) => {
-            case.spec.interval = (*interval).into();
-            case.generation += 1;
-        }
-        Step::MaxStaleness(limit) => {
-            case.spec.max_staleness = limit.map(Into::into);
-            case.generation += 1;
-        }
-        Step::ExpectArch(arch) => {
-            edit_expect(case, |e| {
-                e.arch = arch.iter().map(ToString::to_string).collect();
-            });
-        }
-        Step::ExpectStatus(status) => {
-            edit_expect(case, |e| {
-                e.status = status.iter().map(ToString::to_string).collect();
-            });
-        }
-        Step::HistoryLimit(limit) => {
-            case.spec.history_limit = *limit;
-            case.generation += 1;
-        }
-        Step::Request(n) => case.requested_at = Some(n.to_string()),
-        Step::Restart => case.memory = Memory::default(),
-    }
-    // As the controller does: a look that is due fails with what the provider lacks.
-    match (&case.provided, case.due()) {
-        (Provided::Unavailable { failure, .. }, Due::Now) => Look::Failed(failure.clone()),
-        (_, Due::Now) => Look::Pending,
-        _ => Look::NotDue,
-    }
-}
+use steps::{Step, apply, digest_of, mark, step};
 
 /// What the table says kstatus must be for a Ready condition.
 fn expected_kstatus(case: &Case) -> &'static str {
@@ -216,22 +58,7 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
         &case.status
     );
 
-    // Transition times move only with the status.
-    for condition in conditions {
-        let old = before
-            .status
-            .conditions
-            .iter()
-            .find(|c| c.type_ == condition.type_);
-        if let Some(old) = old.filter(|old| old.status == condition.status) {
-            prop_assert_eq!(&old.last_transition_time, &condition.last_transition_time);
-        }
-        prop_assert!(condition.last_transition_time.0 <= case.now);
-        prop_assert_eq!(condition.observed_generation, Some(case.generation));
-    }
-    let mut sorted = conditions.clone();
-    sorted.sort_by(|a, b| a.type_.cmp(&b.type_));
-    prop_assert_eq!(&sorted, conditions);
+    transition_times_hold(before, case)?;
 
     // Facts of another target never survive.
     let id = case
@@ -253,6 +80,9 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
         );
         prop_assert!(case.status.resolved_for.is_some());
     }
+
+    what_was_read_fits(&case.status, &case.spec.digest_policy)?;
+    a_registry_takes_no_answer_away(before, look, case)?;
 
     // Ready means that the answer may be used.
     if is(ConditionType::Ready) {
@@ -304,6 +134,96 @@ fn check(before: &Case, step: &Step, look: &Look, case: &mut Case) -> Result<(),
     prop_assert!(case.status.history.len() <= case.spec.history_limit());
 
     comes_back(&plan, case)
+}
+
+/// Transition times move only with the status, and conditions are sorted.
+fn transition_times_hold(before: &Case, case: &Case) -> Result<(), TestCaseError> {
+    let conditions = &case.status.conditions;
+    for condition in conditions {
+        let old = before
+            .status
+            .conditions
+            .iter()
+            .find(|c| c.type_ == condition.type_);
+        // A registry and a platform that fail are two things that share Stale.
+        let same = |old: &&Condition| {
+            old.status == condition.status
+                && old.reason.starts_with("Registry") == condition.reason.starts_with("Registry")
+        };
+        if let Some(old) = old.filter(same) {
+            prop_assert_eq!(&old.last_transition_time, &condition.last_transition_time);
+        }
+        prop_assert!(condition.last_transition_time.0 <= case.now);
+        prop_assert_eq!(condition.observed_generation, Some(case.generation));
+    }
+    let mut sorted = conditions.clone();
+    sorted.sort_by(|a, b| a.type_.cmp(&b.type_));
+    prop_assert_eq!(&sorted, conditions);
+    Ok(())
+}
+
+/// A digest is one of the very path that is shown, which is pinned by it.
+fn what_was_read_fits(status: &ImageRefStatus, policy: &str) -> Result<(), TestCaseError> {
+    let Some(digest) = &status.digest else {
+        prop_assert!(status.platforms.is_empty());
+        let pinned = status.image.as_ref().is_some_and(|i| i.contains('@'));
+        prop_assert!(!pinned, "{:?}", status.image);
+        return Ok(());
+    };
+    prop_assert!(policy != "Never");
+    let pinned = status.image.as_deref().unwrap_or_default();
+    let path = pinned.strip_suffix(&format!("@{digest}"));
+    prop_assert!(path.is_some(), "{pinned} is not pinned by {digest}");
+    let path = path.unwrap();
+    prop_assert_eq!(Some(path), status.swr_path.as_deref());
+    let known = [digest_of(path, 0), digest_of(path, 1)];
+    prop_assert!(known.contains(digest), "{digest} is of another path");
+    Ok(())
+}
+
+/// With a registry that fails, Ready is what it would be without one, unless the expectations are
+/// about what it says; and what it does to Stale does not age.
+fn a_registry_takes_no_answer_away(
+    before: &Case,
+    look: &Look,
+    case: &Case,
+) -> Result<(), TestCaseError> {
+    let conditions = &case.status.conditions;
+    let stale = condition::find(conditions, ConditionType::Stale);
+    if stale.is_some_and(|stale| stale.reason.starts_with("Registry")) {
+        for of_the_platform in [Reason::ServingStale, Reason::StaleTooLong] {
+            let ready = ConditionType::Ready;
+            prop_assert!(!condition::has_reason(conditions, ready, of_the_platform));
+        }
+    }
+    let Look::Found {
+        facts,
+        as_of,
+        contents: Contents::Failed(_),
+    } = look
+    else {
+        return Ok(());
+    };
+    let expect = case.spec.expect.clone().unwrap_or_default();
+    if expect.digest.is_some() || (!expect.arch.is_empty() && facts.arch.is_none()) {
+        return Ok(());
+    }
+    let without = Case {
+        now: case.now,
+        ..before.clone()
+    };
+    let without = without.plan(Look::Found {
+        facts: facts.clone(),
+        as_of: *as_of,
+        contents: Contents::NotAsked,
+    });
+    let ready = |status: &ImageRefStatus| {
+        condition::find(&status.conditions, ConditionType::Ready)
+            .map(|c| (c.status.clone(), c.reason.clone()))
+    };
+    prop_assert_eq!(ready(&without.status), ready(&case.status));
+    prop_assert_eq!(&without.status.image, &case.status.image);
+    Ok(())
 }
 
 /// What can still change has a time at which coming back is of use.

@@ -97,6 +97,7 @@ fn start_child(scene: &mut Scene) -> Child {
             &scene.cloud.url(),
         ])
         .env("KUBECONFIG", kubeconfig)
+        .env("IMAGEREF_METRICS_ADDRESS", "")
         .stdin(Stdio::null())
         .stderr(log)
         .spawn()

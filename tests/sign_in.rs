@@ -5,6 +5,7 @@
 //! identity providers, agencies and roles of its own in the cloud that all of them share.
 
 mod forms;
+mod hanging;
 mod rights;
 mod rotation;
 mod strangers;

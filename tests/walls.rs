@@ -107,6 +107,14 @@ fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
         "cloud/snapshot/choice.rs",
         "cloud/snapshot/listing.rs",
         "cloud/snapshot/scope.rs",
+        "controller/providers/listed.rs",
+        "registry/login/docker_config.rs",
+        "registry/login/ground.rs",
+        "registry/login/key.rs",
+        "registry/challenge.rs",
+        "registry/hosts.rs",
+        "registry/manifest.rs",
+        "registry/refusal.rs",
         "registry/swr_login.rs",
     ];
     for part in parts {
@@ -124,6 +132,7 @@ fn each_room_knows_only_the_rooms_below_it() {
             "crate::cloud",
             "crate::controller",
             "crate::cli",
+            "crate::telemetry",
         ],
     );
     assert_free_of(
@@ -133,11 +142,28 @@ fn each_room_knows_only_the_rooms_below_it() {
             "crate::cloud",
             "crate::controller",
             "crate::cli",
+            "crate::telemetry",
         ],
     );
     assert_free_of(
         &["plan"],
-        &["crate::cloud", "crate::controller", "crate::cli"],
+        &[
+            "crate::cloud",
+            "crate::controller",
+            "crate::cli",
+            "crate::telemetry",
+        ],
+    );
+    assert_free_of(
+        &["telemetry"],
+        &[
+            "crate::api",
+            "crate::facts",
+            "crate::plan",
+            "crate::cloud",
+            "crate::controller",
+            "crate::cli",
+        ],
     );
     assert_free_of(
         &["cloud"],

@@ -23,6 +23,8 @@ pub enum ConditionType {
     Drifted,
     /// On providers: the platform asked for a pause.
     Throttled,
+    /// On providers: the lists that answer for many references can be read whole.
+    Listed,
 }
 
 impl ConditionType {
@@ -36,6 +38,7 @@ impl ConditionType {
             Self::Compliant => "Compliant",
             Self::Drifted => "Drifted",
             Self::Throttled => "Throttled",
+            Self::Listed => "Listed",
         }
     }
 }
@@ -107,6 +110,10 @@ reasons! {
     ResponseInvalid,
     /// The image was missing once; a second look decides.
     NotFoundUnconfirmed,
+    /// The registry cannot be reached, or answers with an error of its own.
+    RegistryUnreachable,
+    /// The registry refuses the read, or does not have what the platform lists.
+    RegistryDenied,
     /// Every expectation is met.
     Met,
     /// The architecture is none of the expected ones.
@@ -117,10 +124,16 @@ reasons! {
     AcceleratorMismatch,
     /// The server type is none of the expected ones.
     ServerTypeMismatch,
+    /// The registry has another digest than the expected one.
+    DigestMismatch,
     /// The path begins with none of the expected prefixes.
     PathNotAllowed,
-    /// An expectation is about a fact that the platform does not state.
+    /// The registry holds the image for other architectures than the platform states.
+    PlatformMismatch,
+    /// An expectation is about a fact that nobody states, or that was not read yet.
     FactUnavailable,
+    /// The registry has another digest under the same path.
+    DigestChanged,
     /// The path changed.
     PathChanged,
     /// The architecture changed.
@@ -145,6 +158,14 @@ reasons! {
     IdentityUnavailable,
     /// On providers: the endpoint is neither the vendor's own nor allowed by the operator.
     EndpointNotAllowed,
+    /// On providers: the lists that were read last were read whole.
+    ListComplete,
+    /// On providers: a list has more than the operator reads of one.
+    ListTooLong,
+    /// On providers: the credentials may not read a list.
+    ListDenied,
+    /// On providers: the platform's answer to a list cannot be used.
+    ListFailed,
 }
 
 /// The status of a condition.

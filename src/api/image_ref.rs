@@ -70,6 +70,12 @@ use std::time::Duration;
         priority = 1
     ),
     printcolumn(
+        name = "DIGEST",
+        type_ = "string",
+        json_path = ".status.digest",
+        priority = 1
+    ),
+    printcolumn(
         name = "MESSAGE",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",
@@ -92,6 +98,12 @@ use std::time::Duration;
 #[x_kube(validation = Rule::new("!has(self.expect) || !has(self.expect.accelerators) || !has(self.source.liteServer)")
     .message("expect.accelerators does not apply to source.liteServer, whose images do not state them: remove it")
     .field_path(".expect.accelerators"))]
+#[x_kube(validation = Rule::new("!has(self.expect) || !has(self.expect.digest) || !has(self.source.liteServer)")
+    .message("expect.digest does not apply to source.liteServer, whose images are machine images without a digest: remove it")
+    .field_path(".expect.digest"))]
+#[x_kube(validation = Rule::new("!has(self.expect) || !has(self.expect.digest) || self.digestPolicy != 'Never'")
+    .message("expect.digest is about a digest that digestPolicy Never does not read: write digestPolicy: IfNotPresent or Always, or remove expect.digest")
+    .field_path(".expect.digest"))]
 pub struct ImageRefSpec {
     /// The provider to ask. Left out: the namespace's ImageProvider named `default`, else the
     /// ClusterImageProvider named `default`; the one used is in `status.provider`.
@@ -127,6 +139,14 @@ pub struct ImageRefSpec {
     #[schemars(length(max = 16), regex(pattern = duration::PATTERN))]
     #[x_kube(validation = duration::rule("duration(self) >= duration('0s')", "maxStaleness must be a duration"))]
     pub max_staleness: Option<String>,
+
+    /// When to ask the registry for digest and platforms: Never; IfNotPresent, which is once for
+    /// each path; or Always, which is at each look. Machine images have no path and are never asked for.
+    #[serde(default = "default_digest_policy")]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = ("self in ['Never', 'IfNotPresent', 'Always']",
+        "digestPolicy must be Never, IfNotPresent or Always"))]
+    pub digest_policy: String,
 
     /// How many changes to keep in `status.history`.
     #[serde(default = "default_history_limit")]
@@ -164,8 +184,8 @@ pub struct ProviderRef {
 /// Assertions about the image. A list is met if the fact is one of its entries.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = ("has(self.arch) || has(self.status) || has(self.accelerators) || has(self.serverType) || has(self.pathPrefixes)",
-    "expect must name at least one of arch, status, accelerators, serverType and pathPrefixes; leave expect out to assert nothing"))]
+#[x_kube(validation = ("has(self.arch) || has(self.status) || has(self.accelerators) || has(self.serverType) || has(self.pathPrefixes) || has(self.digest)",
+    "expect must name at least one of arch, status, accelerators, serverType, pathPrefixes and digest; leave expect out to assert nothing"))]
 pub struct Expect {
     /// Architectures, in the spelling of `kubernetes.io/arch`: `amd64`, `arm64`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -196,6 +216,23 @@ pub struct Expect {
     #[x_kube(validation = ("self.all(x, x.matches('^[a-z0-9.-]+(:[0-9]+)?/([a-z0-9._/-]*)$'))",
         "a path prefix must name the whole host and a slash, such as swr.cn-north-4.myhuaweicloud.com/ai-team/"))]
     pub path_prefixes: Vec<String>,
+    /// The digest that the registry must give for the path: of the index where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 71))]
+    #[x_kube(validation = ("self.matches('^sha256:[a-f0-9]{64}$')",
+        "digest must be sha256: and 64 lower-case hexadecimal digits"))]
+    pub digest: Option<String>,
+}
+
+/// When a registry is asked for what a path stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DigestPolicy {
+    /// Never; what was read before is forgotten.
+    Never,
+    /// Once for each path, until it was read.
+    IfNotPresent,
+    /// At each look.
+    Always,
 }
 
 /// A text that is no duration is told so once, by its own field: here it passes.
@@ -221,6 +258,10 @@ fn default_timeout() -> String {
     "20s".into()
 }
 
+fn default_digest_policy() -> String {
+    "IfNotPresent".into()
+}
+
 const fn default_history_limit() -> i32 {
     5
 }
@@ -244,6 +285,15 @@ impl ImageRefSpec {
             .and_then(duration::parse)
             .unwrap_or_else(|| Duration::from_secs(24 * 3600).max(floor * 3))
             .max(floor)
+    }
+
+    /// `digestPolicy`; `IfNotPresent` if it cannot be read.
+    pub fn digest_policy(&self) -> DigestPolicy {
+        match self.digest_policy.as_str() {
+            "Never" => DigestPolicy::Never,
+            "Always" => DigestPolicy::Always,
+            _ => DigestPolicy::IfNotPresent,
+        }
     }
 
     /// `historyLimit` within its bounds.

@@ -12,14 +12,16 @@ pub mod duration;
 pub mod image_ref;
 pub mod limits;
 pub mod provider;
+pub mod registry;
 pub mod source;
 pub mod status;
 pub mod validation;
 
 pub use condition::{ConditionType, Reason};
-pub use image_ref::{Expect, ImageRef, ImageRefSpec, ProviderRef};
+pub use image_ref::{DigestPolicy, Expect, ImageRef, ImageRefSpec, ProviderRef};
 pub use limits::ProviderLimits;
 pub use provider::{ClusterImageProvider, ImageProvider, ProviderKind, ProviderStatus};
+pub use registry::{Registry, RegistryAuth};
 pub use source::{LiteServerSource, NotebookSource, PaiSource, Source};
 pub use status::{Change, ImageRefStatus, Upstream};
 

@@ -19,6 +19,7 @@
 
 use super::auth::{Auth, ClusterAuth};
 use super::limits::ProviderLimits;
+use super::registry::Registry;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ use serde::{Deserialize, Serialize};
     "auth.agency is Huawei Cloud's: it goes with modelArts"))]
 #[x_kube(validation = ("!has(self.auth.workloadIdentity) || (has(self.auth.workloadIdentity.exchange.alibabaRrsa) ? has(self.pai) : has(self.modelArts))",
     "auth.workloadIdentity.exchange is of the other cloud: modelArts takes huaweiSts or huaweiIdToken, pai takes alibabaRrsa"))]
+#[x_kube(validation = ("!has(self.registry) || !has(self.registry.auth) || !has(self.registry.auth.fromProvider) || !has(self.registry.auth.fromProvider.acrInstanceId) || has(self.pai)",
+    "registry.auth.fromProvider.acrInstanceId is Alibaba Cloud's: it goes with pai"))]
 pub struct ImageProviderSpec {
     /// Huawei Cloud ModelArts: notebook and Lite Server images.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +83,9 @@ pub struct ImageProviderSpec {
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
     pub suspend: bool,
+    /// How the registries that images live in are asked for digests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
     /// How much this platform may be asked; within what the operator grants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<ProviderLimits>,
@@ -139,6 +145,8 @@ pub struct ImageProviderSpec {
     "auth.operatorIdentity.credentialsUri is Alibaba Cloud's: it goes with pai"))]
 #[x_kube(validation = ("!has(self.auth.operatorIdentity) || !has(self.auth.operatorIdentity.metadata) || !has(self.auth.operatorIdentity.metadata.roleName) || has(self.pai)",
     "auth.operatorIdentity.metadata.roleName is Alibaba Cloud's: a node of Huawei Cloud has one agency, which needs no name"))]
+#[x_kube(validation = ("!has(self.registry) || !has(self.registry.auth) || !has(self.registry.auth.fromProvider) || !has(self.registry.auth.fromProvider.acrInstanceId) || has(self.pai)",
+    "registry.auth.fromProvider.acrInstanceId is Alibaba Cloud's: it goes with pai"))]
 pub struct ClusterImageProviderSpec {
     /// The namespaces whose ImageRefs may use this provider.
     #[serde(default)]
@@ -160,6 +168,9 @@ pub struct ClusterImageProviderSpec {
     /// Stop asking this platform; what the references say stays as it is.
     #[serde(default)]
     pub suspend: bool,
+    /// How the registries that images live in are asked for digests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
     /// How much this platform may be asked; within what the operator grants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<ProviderLimits>,
@@ -288,7 +299,7 @@ pub struct ProviderStatus {
     /// The ModelArts project that was looked up because the spec names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_id: Option<String>,
-    /// Conditions: Ready, Throttled.
+    /// Conditions: Ready, Throttled, Listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

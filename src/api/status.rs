@@ -33,7 +33,8 @@ pub struct ImageRefStatus {
     /// of another target are dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved_for: Option<String>,
-    /// The architecture in the spelling of `kubernetes.io/arch`.
+    /// The architecture in the spelling of `kubernetes.io/arch`; the registry's word where the
+    /// platform states none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arch: Option<String>,
     /// The image's status: INIT, CREATING, CREATE_FAILED, ERROR, DELETED, ACTIVE, INACTIVE, UNKNOWN.
@@ -42,9 +43,16 @@ pub struct ImageRefStatus {
     /// The path in SWR with its tag; ModelArts notebook images only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swr_path: Option<String>,
-    /// What to put into a pod, whatever the registry.
+    /// What to put into a pod, whatever the registry; pinned by its digest where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The digest that the registry gave for the path when it was last read: of the index where
+    /// there is one, else of the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What the registry holds the image for, such as linux/arm64; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
     /// What the image runs on: CPU, GPU, ASCEND, PPU, …
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accelerators: Vec<String>,

@@ -4,9 +4,13 @@ use super::network::{NetworkArguments, OwnArguments};
 use crate::api::duration;
 use crate::cloud::gate::Limits;
 use crate::controller::{self, Config};
+use crate::telemetry::{Health, Metrics, server};
 use anyhow::{Context as _, Result, bail};
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -41,6 +45,14 @@ pub(super) struct Arguments {
     /// How many ImageRefs to work on at once
     #[arg(long, env = "IMAGEREF_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
+    /// Where /metrics, /healthz and /readyz are served, over plain HTTP; empty for nowhere
+    #[arg(
+        long,
+        env = "IMAGEREF_METRICS_ADDRESS",
+        value_name = "ADDRESS:PORT",
+        default_value = "0.0.0.0:8080"
+    )]
+    metrics_address: String,
     /// Name of this process in events; the host's name if left out
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     instance: Option<String>,
@@ -101,9 +113,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         own,
         tenants,
         concurrency,
+        metrics_address,
         instance,
     } = arguments;
-    let clients = network.clients(&own)?;
+    let metrics_address = socket_address(&metrics_address)?;
+    let (metrics, health) = (Arc::<Metrics>::default(), Arc::<Health>::default());
+    let (clouds, exchanger) = network.clients(&own)?;
+    let clouds = clouds.with_metrics(metrics.clone());
+    let clients = (clouds, exchanger, network.registries()?);
     let allowed = network.allowed()?;
     let own = own.identities()?;
     let client = super::cluster::connect().await?;
@@ -111,6 +128,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
+    let listener = match metrics_address {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("--metrics-address: listening on {address}"))?,
+        ),
+        None => None,
+    };
     let config = Config {
         operator_namespace,
         cluster_providers: cluster_providers || namespaces.is_none(),
@@ -121,6 +146,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         concurrency,
         instance,
     };
+    if let Some(listener) = listener {
+        info!(address = %listener.local_addr()?, "metrics and health are served");
+        tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
+    }
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     tokio::spawn({
@@ -140,11 +169,28 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         cluster_providers = config.cluster_providers,
         "starting"
     );
-    Box::pin(controller::run(client, clients, config, stop))
-        .await
-        .context("the controller ended")?;
+    Box::pin(controller::run(
+        client,
+        clients,
+        config,
+        (metrics, health),
+        stop,
+    ))
+    .await
+    .context("the controller ended")?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where to serve metrics; `None` for nowhere.
+fn socket_address(address: &str) -> Result<Option<SocketAddr>> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let parsed = address.parse().with_context(|| {
+        format!("--metrics-address: {address:?} is no address with a port, such as 0.0.0.0:8080")
+    })?;
+    Ok(Some(parsed))
 }
 
 /// The namespaces to serve, each once; `None` for all.

@@ -6,6 +6,7 @@
 use crate::cloud::identity::{Exchanger, IdentityEndpoints, NearUri};
 use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::{AllowedEndpoints, Clouds, DerivedSigning, Network, Proxies};
+use crate::registry::{LoginEndpoints, Logins, Reader, Registries, RegistryHosts, RegistryOptions};
 use anyhow::{Context as _, Result, anyhow};
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub(super) struct NetworkArguments {
     /// For tests: let what these flags name be on this machine, over plain http:// too
     #[arg(long, env = "IMAGEREF_INSECURE_LOOPBACK")]
     insecure_loopback: bool,
+    #[command(flatten)]
+    registries: RegistryArguments,
     /// Certificates to trust next to the system's, in PEM
     #[arg(long, env = "IMAGEREF_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -55,22 +58,46 @@ impl NetworkArguments {
         AllowedEndpoints::new(&self.allow_endpoint, self.insecure_loopback).map_err(|e| anyhow!(e))
     }
 
-    /// The clients of the platforms, and of the services that issue credentials for them.
-    pub(super) fn clients(&self, own: &OwnArguments) -> Result<(Clouds, Exchanger)> {
+    fn network(&self) -> Result<Network> {
         let extra_roots = match &self.ca_file {
             Some(path) => {
                 std::fs::read(path).with_context(|| format!("reading {}", path.display()))?
             }
             None => Vec::new(),
         };
-        let network = || -> Result<Network> {
-            Ok(Network {
-                extra_roots: extra_roots.clone(),
-                allowed: self.allowed()?,
-                proxies: Proxies::from_env().map_err(|e| anyhow!(e))?,
-                ..Network::default()
-            })
-        };
+        Ok(Network {
+            extra_roots,
+            allowed: self.allowed()?,
+            proxies: Proxies::from_env().map_err(|e| anyhow!(e))?,
+            ..Network::default()
+        })
+    }
+
+    /// What asks registries; `None` if none are to be asked.
+    pub(super) fn registries(&self) -> Result<Option<Reader>> {
+        let RegistryArguments {
+            no_registries,
+            allow_registry,
+            registry_mirror,
+            ..
+        } = &self.registries;
+        if *no_registries {
+            return Ok(None);
+        }
+        let insecure_loopback = self.insecure_loopback;
+        let hosts = RegistryHosts::new(allow_registry, registry_mirror, insecure_loopback)
+            .map_err(|e| anyhow!(e))?;
+        let registries = Registries::new(self.network()?, hosts, RegistryOptions::default())
+            .map_err(|e| anyhow!(e))?;
+        let endpoints = self.registries.logins();
+        endpoints.check(insecure_loopback).map_err(|e| anyhow!(e))?;
+        let derived = derived_signing(&self.derived_signing);
+        let logins = Logins::new(self.network()?, endpoints, derived).map_err(|e| anyhow!(e))?;
+        Ok(Some(Reader::new(registries, logins)))
+    }
+
+    /// The clients of the platforms, and of the services that issue credentials for them.
+    pub(super) fn clients(&self, own: &OwnArguments) -> Result<(Clouds, Exchanger)> {
         let endpoints = IdentityEndpoints {
             huawei_iam: self.huawei_iam_endpoint.clone(),
             huawei_sts: self.huawei_sts_endpoint.clone(),
@@ -84,12 +111,61 @@ impl NetworkArguments {
             .check(self.insecure_loopback)
             .map_err(|e| anyhow!(e))?;
         let derived = derived_signing(&self.derived_signing);
-        let clouds = Clouds::new(network()?).map_err(|e| anyhow!(e))?;
-        let exchanger = Exchanger::new(network()?, endpoints).map_err(|e| anyhow!(e))?;
+        let clouds = Clouds::new(self.network()?).map_err(|e| anyhow!(e))?;
+        let exchanger = Exchanger::new(self.network()?, endpoints).map_err(|e| anyhow!(e))?;
         Ok((
             clouds.with_derived_signing(derived.clone()),
             exchanger.with_derived_signing(derived),
         ))
+    }
+}
+
+/// Which registries are asked, and where they and their logins are.
+#[derive(Debug, clap::Args)]
+struct RegistryArguments {
+    /// Ask no registry: digests and platforms stay empty
+    #[arg(long, env = "IMAGEREF_NO_REGISTRIES")]
+    no_registries: bool,
+    /// A registry, or the token service of one, next to SWR's and ACR's own, such as
+    /// `harbor.example.com:8443`; may be given several times
+    #[arg(
+        long,
+        env = "IMAGEREF_ALLOW_REGISTRY",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    allow_registry: Vec<String>,
+    /// Read what images name by the first host at the second; may be given several times
+    #[arg(
+        long,
+        env = "IMAGEREF_REGISTRY_MIRROR",
+        value_name = "HOST=HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    registry_mirror: Vec<String>,
+    /// Management API of SWR, for all regions; by region if left out
+    #[arg(long, env = "IMAGEREF_SWR_ENDPOINT", value_name = "ORIGIN")]
+    swr_endpoint: Option<String>,
+    /// A registry that counts as SWR of every region and gets providers' logins, for a private cloud
+    #[arg(long, env = "IMAGEREF_SWR_REGISTRY", value_name = "HOST[:PORT]")]
+    swr_registry: Option<String>,
+    /// Management API of Alibaba Cloud Container Registry, for all regions; by region if left out
+    #[arg(long, env = "IMAGEREF_ACR_ENDPOINT", value_name = "ORIGIN")]
+    acr_endpoint: Option<String>,
+    /// A registry that counts as one of Alibaba Cloud and gets the logins of the instance that lists
+    /// it, for a private cloud
+    #[arg(long, env = "IMAGEREF_ACR_REGISTRY", value_name = "HOST[:PORT]")]
+    acr_registry: Option<String>,
+}
+
+impl RegistryArguments {
+    fn logins(&self) -> LoginEndpoints {
+        LoginEndpoints {
+            swr_api: self.swr_endpoint.clone(),
+            swr_registry: self.swr_registry.clone(),
+            acr_api: self.acr_endpoint.clone(),
+            acr_registry: self.acr_registry.clone(),
+        }
     }
 }
 

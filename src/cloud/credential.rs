@@ -18,7 +18,7 @@ const AUTH_TOKEN: &str = "authToken";
 /// How many keys of a Secret an error names: enough to see a misspelling.
 const NAMED_KEYS: usize = 8;
 /// Shorter texts are left alone by [`Credential::redact`]: they would match by chance.
-const SHORTEST_SECRET: usize = 6;
+pub(crate) const SHORTEST_SECRET: usize = 6;
 
 /// Whose clouds these are. One cloud has several platforms and one way to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -75,7 +75,7 @@ impl AllowedEndpoints {
 }
 
 /// An origin in the one spelling that a URL parser keeps; `flag` is who gave it.
-pub(super) fn check_origin(
+pub(crate) fn check_origin(
     flag: &str,
     origin: &str,
     insecure_loopback: bool,
@@ -117,7 +117,7 @@ pub(super) fn check_origin(
 }
 
 /// Whether text is a region's id, and so safe inside a host name: `cn-north-4`.
-pub(super) fn check_region(region: &str) -> Result<(), String> {
+pub(crate) fn check_region(region: &str) -> Result<(), String> {
     let mut parts = region.split('-');
     let country = parts
         .next()

@@ -19,7 +19,8 @@ mod places;
 pub use breaker::{Breaker, FAILING_AFTER, LONGEST_OPEN, SHORTEST_OPEN};
 pub use gates::Gates;
 pub use limits::Limits;
-pub(super) use meter::{turn, waited};
+pub(crate) use meter::turn;
+pub(super) use meter::waited;
 pub use places::QUEUE;
 
 use crate::facts::{Failure, FailureKind};
@@ -101,7 +102,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    fn new(limits: &Limits, seed: u64) -> Self {
+    pub(crate) fn new(limits: &Limits, seed: u64) -> Self {
         Self {
             places: Places::new(limits.max_concurrent),
             seats: Semaphore::new(SEATS),

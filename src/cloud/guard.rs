@@ -43,7 +43,7 @@ pub(super) enum Rule {
 /// Why a host is not connected to. Found again in the chain of the client's error.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Refused(String);
+pub(crate) struct Refused(String);
 
 /// A resolver with a rule.
 pub(super) struct Guard {

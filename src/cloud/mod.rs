@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod gate;
 pub mod guard;
 pub mod identity;
+pub(crate) mod management;
 pub mod modelarts;
 pub mod network;
 mod paging;
@@ -21,7 +22,7 @@ pub mod refusal;
 mod select;
 pub mod sign_in;
 pub mod snapshot;
-mod transport;
+pub(crate) mod transport;
 
 pub use credential::{Cloud, Credential};
 pub use endpoint::AllowedEndpoints;
@@ -34,11 +35,13 @@ pub use transport::{LARGEST_BODY, LONGEST_PAUSE};
 
 use crate::facts::{Api, Facts, Failure, FailureKind};
 use crate::plan::target::{Account, Query, Target};
+use crate::telemetry::Metrics;
 use jiff::Timestamp;
 use network::Routes;
 use serde::de::DeserializeOwned;
 use snapshot::{Listing, Scope};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use transport::{Answer, Request, Way};
@@ -66,6 +69,7 @@ pub struct Clouds {
     routes: Routes,
     entropy: Entropy,
     derived: DerivedSigning,
+    metrics: Arc<Metrics>,
 }
 
 impl fmt::Debug for Clouds {
@@ -94,7 +98,15 @@ impl Clouds {
             routes,
             entropy,
             derived,
+            metrics: Arc::default(),
         })
+    }
+
+    /// Where requests are counted; without this, nowhere.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Where `ModelArts` is signed to by `V11-HMAC-SHA256`; without this, nowhere.
@@ -218,9 +230,60 @@ impl Clouds {
         }
     }
 
-    async fn get(&self, request: &Request<'_>, now: Timestamp) -> Result<Answer, Failure> {
+    /// Sends a request. An answer that is not a success is the failure that `refused` makes of it.
+    async fn get(
+        &self,
+        operation: Operation,
+        request: &Request<'_>,
+        now: Timestamp,
+        refused: impl FnOnce(&Answer) -> Failure,
+    ) -> Result<Answer, Failure> {
         gate::turn(now).await?;
-        transport::send(Way::Far(&self.routes), request, now).await
+        let counted = self
+            .metrics
+            .request(operation.api().as_str(), operation.as_str());
+        let sent = transport::send(Way::Far(&self.routes), request, now).await;
+        let result = sent.and_then(|answer| {
+            if (200..300).contains(&answer.status) {
+                Ok(answer)
+            } else {
+                Err(refused(&answer))
+            }
+        });
+        counted.ended(result.as_ref().err().map(|failure| failure.kind.as_str()));
+        result
+    }
+}
+
+/// What is asked of a platform, by the vendors' names.
+#[derive(Clone, Copy)]
+enum Operation {
+    ShowImage,
+    ListImage,
+    GetDevServerImage,
+    ListDevServerImages,
+    GetImage,
+    ListImages,
+}
+
+impl Operation {
+    const fn api(self) -> Api {
+        match self {
+            Self::ShowImage | Self::ListImage => Api::Notebook,
+            Self::GetDevServerImage | Self::ListDevServerImages => Api::LiteServer,
+            Self::GetImage | Self::ListImages => Api::Pai,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::ShowImage => "ShowImage",
+            Self::ListImage => "ListImage",
+            Self::GetDevServerImage => "GetDevServerImage",
+            Self::ListDevServerImages => "ListDevServerImages",
+            Self::GetImage => "GetImage",
+            Self::ListImages => "ListImages",
+        }
     }
 }
 

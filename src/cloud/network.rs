@@ -46,7 +46,7 @@ impl Default for Network {
 }
 
 /// The clients, by the way that a request takes.
-pub(super) struct Routes {
+pub(crate) struct Routes {
     direct: reqwest::Client,
     /// For origins that the operator allowed for tests.
     local: Option<reqwest::Client>,
@@ -55,15 +55,15 @@ pub(super) struct Routes {
 }
 
 /// The way of one request.
-pub(super) struct Route<'a> {
-    pub(super) client: &'a reqwest::Client,
-    pub(super) is_proxied: bool,
+pub(crate) struct Route<'a> {
+    pub(crate) client: &'a reqwest::Client,
+    pub(crate) is_proxied: bool,
 }
 
 impl Routes {
     /// # Errors
     /// One sentence: the certificates cannot be read, or the system has none.
-    pub(super) fn new(network: Network) -> Result<Self, String> {
+    pub(crate) fn new(network: Network) -> Result<Self, String> {
         let Network {
             extra_roots,
             allowed,
@@ -96,7 +96,7 @@ impl Routes {
     }
 
     /// The way to `origin`, whose URL is `url`.
-    pub(super) fn to(&self, origin: &str, url: &Url) -> Result<Route<'_>, Refused> {
+    pub(crate) fn to(&self, origin: &str, url: &Url) -> Result<Route<'_>, Refused> {
         let local = self
             .local
             .as_ref()

@@ -11,7 +11,8 @@ use super::{AllowedEndpoints, modelarts, pai};
 use crate::api::auth::{Auth, ClusterAuth};
 use crate::api::provider::{Accept, AllowedNamespaces, ModelArts, Pai};
 use crate::api::{
-    ClusterImageProvider, DEFAULT_PROVIDER, ImageProvider, ImageRefSpec, ProviderKind,
+    ClusterImageProvider, DEFAULT_PROVIDER, ImageProvider, ImageRefSpec, ProviderKind, ProviderRef,
+    Registry,
 };
 use crate::facts::{Failure, FailureKind};
 use crate::plan::{Account, Provided, ProviderId, Query, Target};
@@ -220,6 +221,14 @@ impl Provider {
         }
     }
 
+    /// How registries are to be asked through it.
+    pub fn registry(&self) -> Option<&Registry> {
+        match self {
+            Self::Namespaced(p) => p.spec.registry.as_ref(),
+            Self::Cluster(p) => p.spec.registry.as_ref(),
+        }
+    }
+
     /// Whom it serves; `None` for the namespaced kind, which serves its own namespace.
     pub fn allowed_namespaces(&self) -> Option<&AllowedNamespaces> {
         match self {
@@ -316,7 +325,7 @@ impl Provider {
 /// # Errors
 /// A [`Provided::Unavailable`] that says which object is missing.
 pub fn choose(
-    spec: &ImageRefSpec,
+    wanted: Option<&ProviderRef>,
     namespace: &str,
     find: impl Fn(&ProviderId) -> Option<Provider>,
 ) -> Result<Provider, Box<Provided>> {
@@ -336,7 +345,7 @@ pub fn choose(
             failure: Failure::new(FailureKind::ProviderNotFound, message),
         })
     };
-    let Some(wanted) = &spec.provider_ref else {
+    let Some(wanted) = wanted else {
         return find(&namespaced(DEFAULT_PROVIDER)).or_else(|| find(&cluster(DEFAULT_PROVIDER))).ok_or_else(|| {
             missing(None, format!("providerRef is left out, and neither an ImageProvider named {DEFAULT_PROVIDER} in namespace {namespace} nor a ClusterImageProvider of that name exists: create one, or set providerRef"))
         });
@@ -360,13 +369,13 @@ pub fn choose(
 }
 
 /// Whether a reference may be meant for this provider: a superset, to find whom a change concerns.
-pub fn may_use(spec: &ImageRefSpec, namespace: &str, provider: &ProviderId) -> bool {
+pub fn may_use(wanted: Option<&ProviderRef>, namespace: &str, provider: &ProviderId) -> bool {
     let reachable = provider
         .namespace
         .as_deref()
         .is_none_or(|own| own == namespace);
     reachable
-        && match &spec.provider_ref {
+        && match wanted {
             Some(wanted) => *wanted == provider.to_ref(),
             None => provider.name == DEFAULT_PROVIDER,
         }

@@ -52,6 +52,10 @@ pub struct Refusal {
 impl Refusal {
     /// The sentence, the code, and what may be shown of the platform's words: one line.
     pub fn message(&self) -> String {
+        self.message_of(self.sentence)
+    }
+
+    fn message_of(&self, sentence: &str) -> String {
         let code = self
             .code
             .as_deref()
@@ -66,17 +70,28 @@ impl Refusal {
             .filter(|part| !part.is_empty())
             .collect();
         if parts.is_empty() {
-            return self.sentence.to_owned();
+            return sentence.to_owned();
         }
         cut(
-            &format!("{} ({})", self.sentence, parts.join(": ")),
+            &format!("{sentence} ({})", parts.join(": ")),
             LONGEST_MESSAGE,
         )
     }
 
     /// The failure that this answer is. Takes what belongs to the credential out of the platform's
     /// words first, while they are still whole: cut text would hide the rest of a secret from search.
-    pub(super) fn into_failure(mut self, answer: &Answer, credential: &Credential) -> Failure {
+    pub(super) fn into_failure(self, answer: &Answer, credential: &Credential) -> Failure {
+        let sentence = self.sentence;
+        self.into_failure_of(sentence, answer, credential)
+    }
+
+    /// The same in another sentence of ours.
+    pub(super) fn into_failure_of(
+        mut self,
+        sentence: &str,
+        answer: &Answer,
+        credential: &Credential,
+    ) -> Failure {
         let own_id = self.request_id.as_deref().and_then(request_id);
         let mut request_id = answer.request_id.clone().or(own_id);
         let texts = [&mut self.said, &mut self.code, &mut request_id];
@@ -85,7 +100,7 @@ impl Refusal {
         }
         Failure {
             kind: self.kind,
-            message: self.message(),
+            message: self.message_of(sentence),
             retry_after: answer.retry_after,
             request_id,
         }
@@ -93,7 +108,7 @@ impl Refusal {
 }
 
 /// An id of a call, if it looks like one.
-pub(super) fn request_id(text: &str) -> Option<String> {
+pub(crate) fn request_id(text: &str) -> Option<String> {
     let text = text.trim();
     let plain = text
         .bytes()
@@ -102,7 +117,7 @@ pub(super) fn request_id(text: &str) -> Option<String> {
 }
 
 /// One line without the echo of a request and without anything that looks like a key or a token.
-fn quotable(text: &str) -> String {
+pub(crate) fn quotable(text: &str) -> String {
     // ASCII only, so that offsets hold in the original.
     let lower = text.to_ascii_lowercase();
     let end = ECHOES
@@ -156,7 +171,7 @@ fn looks_like_token(run: &str) -> bool {
 }
 
 /// At most so many characters.
-pub(super) fn cut(text: &str, longest: usize) -> String {
+pub(crate) fn cut(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
     }

@@ -74,6 +74,8 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     /// The token that IAM gives in a header.
     pub(super) subject_token: Option<SecretString>,
+    /// When a login of SWR ends, as it gives it in a header.
+    pub(super) expires: Option<String>,
     /// The other side's time.
     pub(super) date: Option<Timestamp>,
     pub(super) body: Vec<u8>,
@@ -145,6 +147,7 @@ pub(super) async fn send(
             .and_then(request_id),
         retry_after: pause(response.headers(), now),
         subject_token: header(response.headers(), "x-subject-token").map(SecretString::from),
+        expires: header(response.headers(), "x-swr-expireat").map(str::to_owned),
         date: header(response.headers(), DATE.as_str()).and_then(date),
         body: Vec::new(),
     };
@@ -231,12 +234,12 @@ fn unsendable(part: &str) -> Failure {
 
 /// A host that is not connected to. Passing, like a host that is away: names and proxies are mended
 /// outside of the cluster.
-fn refusal(host: &str, refused: &Refused) -> Failure {
+pub(crate) fn refusal(host: &str, refused: &Refused) -> Failure {
     let message = format!("{host} is not connected to: {refused}");
     Failure::new(FailureKind::Unreachable, message)
 }
 
-fn unreachable(host: &str, is_proxied: bool, error: &reqwest::Error) -> Failure {
+pub(crate) fn unreachable(host: &str, is_proxied: bool, error: &reqwest::Error) -> Failure {
     let mut causes = std::iter::successors(error.source(), |error| (*error).source());
     if let Some(refused) = causes.find_map(<dyn Error>::downcast_ref) {
         return refusal(host, refused);
@@ -280,7 +283,7 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
     cut(line.trim(), LONGEST_CAUSE)
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -290,7 +293,7 @@ fn date(text: &str) -> Option<Timestamp> {
 
 /// `x-acs-retry-after` in milliseconds, else `Retry-After` in seconds or as a date. What cannot be
 /// read, and a pause that is over, is no hint.
-fn pause(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(crate) fn pause(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let whole = |text: &str| text.trim().parse::<u64>().ok();
     let acs = header(headers, "x-acs-retry-after")
         .and_then(whole)

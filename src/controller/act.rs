@@ -81,6 +81,8 @@ pub(crate) async fn conclude(
             memory: context.memories.current(&object),
             now,
         });
+        let planned = if plan.write { "changed" } else { "unchanged" };
+        context.metrics.plans.count([planned]);
         if !plan.write {
             context.memories.remember(&object, plan.memory);
             return Ok(Concluded {
@@ -88,7 +90,10 @@ pub(crate) async fn conclude(
                 requeue: plan.requeue,
             });
         }
-        match write(&api, &object, &plan.status).await {
+        let result = write(&api, &object, &plan.status).await;
+        let outcome = outcome(&result);
+        context.metrics.status_writes.count(["ImageRef", outcome]);
+        match result {
             Ok(written) => {
                 report(&object, &previous, &plan.status);
                 publish(context, &object, &plan.events);
@@ -169,6 +174,17 @@ fn invalid(error: &kube::Error) -> bool {
 
 fn stale(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_conflict())
+}
+
+/// How a write of a status ended, as it is counted.
+pub(super) fn outcome<T>(result: &Result<T, ApiError>) -> &'static str {
+    match result {
+        Ok(_) => "written",
+        Err(ApiError::Failed { source, .. }) if stale(source) => "conflict",
+        Err(ApiError::Failed { source, .. }) if gone(source) => "gone",
+        Err(ApiError::Failed { source, .. }) if invalid(source) => "invalid",
+        Err(_) => "failed",
+    }
 }
 
 /// Writes what changed, as a merge patch: it costs the API server about 1.4 times less than

@@ -29,6 +29,14 @@ pub(crate) enum ApiError {
     },
 }
 
+impl ApiError {
+    /// Whether the API server refused it for want of rights.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Failed { source, .. }
+            if matches!(&**source, kube::Error::Api(status) if status.is_forbidden()))
+    }
+}
+
 /// The error without the debug form of the whole answer that kube's own text carries.
 pub(super) fn explain(error: &kube::Error) -> String {
     match error {

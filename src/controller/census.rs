@@ -6,14 +6,12 @@
 //! [`COUNTED_FOR`], however many references look.
 
 use super::Context;
-use crate::api::{ImageRef, ProviderKind};
+use super::held::{Held, Resolved};
+use crate::api::ProviderKind;
 use crate::cloud::provider::{self, Provider};
-use crate::facts::{Api, ImageStatus};
+use crate::facts::Api;
 use crate::plan::{ProviderId, Target};
-use kube::ResourceExt;
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
-use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,7 +29,7 @@ type Intervals = Vec<Duration>;
 #[derive(Default)]
 struct Counted {
     asked: HashMap<(ProviderId, Api), Intervals>,
-    known: HashMap<ProviderId, Arc<HashSet<String>>>,
+    known: HashMap<ProviderId, Arc<HashSet<u64>>>,
 }
 
 /// The counts, as last made.
@@ -86,39 +84,32 @@ impl Census {
         asked.max(1)
     }
 
-    /// The images that a provider is known to have.
-    pub(crate) fn known(&self, context: &Context, provider: &ProviderId) -> Arc<HashSet<String>> {
+    /// What stands for the images that a provider is known to have.
+    pub(crate) fn known(&self, context: &Context, provider: &ProviderId) -> Arc<HashSet<u64>> {
         let counted = self.counted(context);
         counted.known.get(provider).cloned().unwrap_or_default()
     }
 }
 
 fn asked(
-    refs: &[Arc<ImageRef>],
+    refs: &[Arc<Held>],
     find: impl Fn(&ProviderId) -> Option<Provider>,
 ) -> HashMap<(ProviderId, Api), Intervals> {
     let mut images: HashMap<(ProviderId, Api), HashMap<u64, Duration>> = HashMap::new();
-    for object in refs.iter().filter(|object| !object.spec.suspend) {
-        let source = &object.spec.source;
-        let api = match (&source.notebook, &source.lite_server, &source.pai) {
-            (Some(_), None, None) => Api::Notebook,
-            (None, Some(_), None) => Api::LiteServer,
-            (None, None, Some(_)) => Api::Pai,
-            _ => continue,
-        };
-        let namespace = object.namespace().unwrap_or_default();
-        let Ok(provider) = provider::choose(&object.spec, &namespace, &find) else {
+    for held in refs {
+        let Some(asks) = held.asks() else {
             continue;
         };
-        let mut hasher = DefaultHasher::new();
-        source.hash(&mut hasher);
-        let interval = object.spec.interval();
+        let chosen = provider::choose(held.provider_ref(), held.namespace(), &find);
+        let Ok(provider) = chosen else {
+            continue;
+        };
         let shortest = images
-            .entry((provider.id(), api))
+            .entry((provider.id(), asks.api))
             .or_default()
-            .entry(hasher.finish())
-            .or_insert(interval);
-        *shortest = interval.min(*shortest);
+            .entry(asks.source)
+            .or_insert(asks.interval);
+        *shortest = asks.interval.min(*shortest);
     }
     let sorted = |images: HashMap<u64, Duration>| {
         let mut intervals: Vec<_> = images.into_values().collect();
@@ -132,20 +123,15 @@ fn asked(
 }
 
 /// A status names its provider without the namespace, which is the reference's own.
-fn known(refs: &[Arc<ImageRef>]) -> HashMap<ProviderId, Arc<HashSet<String>>> {
-    let mut known: HashMap<ProviderId, HashSet<String>> = HashMap::new();
-    for object in refs {
-        let Some(status) = &object.status else {
+fn known(refs: &[Arc<Held>]) -> HashMap<ProviderId, Arc<HashSet<u64>>> {
+    let mut known: HashMap<ProviderId, HashSet<u64>> = HashMap::new();
+    for held in refs {
+        let Some(Resolved { provider, image }) = held.resolved() else {
             continue;
         };
-        let (Some(provider), Some(image)) = (&status.provider, &status.image_id) else {
-            continue;
-        };
-        if status.status.as_deref() == Some(ImageStatus::Deleted.as_str()) {
-            continue;
-        }
         let (kind, namespace) = if provider.kind == ProviderKind::Namespaced.as_str() {
-            (ProviderKind::Namespaced, object.metadata.namespace.clone())
+            let own = held.namespace().to_owned();
+            (ProviderKind::Namespaced, Some(own))
         } else {
             (ProviderKind::Cluster, None)
         };
@@ -154,7 +140,7 @@ fn known(refs: &[Arc<ImageRef>]) -> HashMap<ProviderId, Arc<HashSet<String>>> {
             namespace,
             name: provider.name.clone(),
         };
-        known.entry(id).or_default().insert(image.clone());
+        known.entry(id).or_default().insert(*image);
     }
     let shared = |(id, images)| (id, Arc::new(images));
     known.into_iter().map(shared).collect()
@@ -164,18 +150,18 @@ fn known(refs: &[Arc<ImageRef>]) -> HashMap<ProviderId, Arc<HashSet<String>>> {
 mod tests {
     use super::*;
     use crate::api::provider::ClusterImageProviderSpec;
-    use crate::api::{ClusterImageProvider, ImageRefStatus};
+    use crate::api::{ClusterImageProvider, ImageRef, ImageRefStatus};
     use serde_json::json;
 
-    fn object(name: &str, interval: &str, id: u32) -> Arc<ImageRef> {
-        Arc::new(
+    fn object(name: &str, interval: &str, id: u32) -> Arc<Held> {
+        Arc::new(Held::pack(
             serde_json::from_value(json!({
                 "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
                 "metadata": {"name": name, "namespace": "team"},
                 "spec": {"interval": interval, "source": {"pai": {"id": format!("image-{id}")}}}
             }))
             .unwrap(),
-        )
+        ))
     }
 
     #[test]
@@ -212,7 +198,7 @@ mod tests {
                 image_id: Some(id.into()),
                 ..ImageRefStatus::default()
             });
-            Arc::new(object)
+            Arc::new(Held::pack(object))
         };
         let refs = [object("a", "1"), object("b", "2"), object("b", "3")];
         let known = known(&refs);

@@ -4,14 +4,15 @@
 //! proof, with one renewal of a refused credential. Must not write anything. The invariant that would
 //! break first: a call made for many is bounded by the operator's limit, never by one reference's.
 
-use super::Context;
+use super::held::stands_for;
 use super::sign_ins::SignedIn;
+use super::{Context, contents};
 use crate::api::ImageRef;
-use crate::cloud::Credential;
 use crate::cloud::gate::Gate;
-use crate::cloud::identity::{Identity, Source};
-use crate::cloud::snapshot::{Calls, Listing, Question, Scope};
-use crate::facts::{Facts, Failure, FailureKind};
+use crate::cloud::identity::Identity;
+use crate::cloud::snapshot::{By, Calls, Listing, Question, Scope};
+use crate::cloud::{Credential, Cut};
+use crate::facts::{Api, Facts, Failure, FailureKind};
 use crate::plan::{self, Look, Provided, ProviderId, Target};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -19,7 +20,8 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// The longest that one call may take, all its pages included.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
@@ -35,20 +37,52 @@ struct Asked {
     gate: Arc<Gate>,
     identity: Arc<Identity>,
     credential: Arc<Credential>,
+    /// Whether this look has begun a call, or takes what others began.
+    called: AtomicBool,
 }
 
 impl Asked {
+    /// Makes a call through the gate, and counts it.
+    async fn pass<T, F>(
+        &self,
+        api: Api,
+        by: By,
+        call: impl Fn(Arc<Credential>) -> F,
+    ) -> Option<Result<T, Failure>>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let metrics = &self.context.metrics;
+        let (asked, made) = (Instant::now(), AtomicBool::new(false));
+        let call = |credential| {
+            if !made.swap(true, Ordering::Relaxed) {
+                let waited = asked.elapsed();
+                metrics.call_waits.observe([api.as_str()], waited);
+            }
+            call(credential)
+        };
+        let result = self.pass_uncounted(call).await;
+        let outcome = match &result {
+            None => "busy",
+            Some(Ok(_)) => "ok",
+            Some(Err(_)) if !made.load(Ordering::Relaxed) => "held_back",
+            Some(Err(failure)) => failure.kind.as_str(),
+        };
+        let labels = [api.as_str(), by.as_str(), outcome];
+        metrics.calls.count(labels);
+        result
+    }
+
     /// Makes a call through the gate; a refused credential is renewed once, if it can be.
-    async fn pass<T, F>(&self, call: impl Fn(Arc<Credential>) -> F) -> Option<Result<T, Failure>>
+    async fn pass_uncounted<T, F>(
+        &self,
+        call: impl Fn(Arc<Credential>) -> F,
+    ) -> Option<Result<T, Failure>>
     where
         F: Future<Output = Result<T, Failure>>,
     {
         let now = Timestamp::now;
-        // What was issued is nobody's key: a refusal of it says nothing of who it was issued to.
-        let source = self.identity.source();
-        let principal = source
-            .principal()
-            .filter(|_| matches!(source, Source::Static(_)));
+        let principal = self.identity.asks_as();
         let refusals = self.context.sign_ins.refusals();
         if let Some(failure) = principal.and_then(|own| refusals.refused(&own, now())) {
             return Some(Err(failure));
@@ -86,12 +120,14 @@ impl Asked {
             gate: self.gate.clone(),
             identity: self.identity.clone(),
             credential: self.credential.clone(),
+            called: AtomicBool::new(true),
         }
     }
 }
 
 impl Calls for Asked {
     fn list(&self, scope: &Scope) -> BoxFuture<'static, Option<Result<Listing, Failure>>> {
+        self.called.store(true, Ordering::Relaxed);
         let (asked, scope) = (self.to_own(), scope.clone());
         async move {
             let clouds = &asked.context.clouds;
@@ -99,7 +135,19 @@ impl Calls for Asked {
                 let scope = &scope;
                 async move { clouds.list(scope, &credential, CALL_LIMIT).await }
             };
-            asked.pass(call).await
+            let listed = asked.pass(scope.api(), By::List, call).await;
+            if let Some(Ok(listing)) = &listed {
+                count_list(&asked.context, scope.api(), listing);
+            }
+            let shows = match &listed {
+                Some(Ok(listing)) => listing.cut.is_some(),
+                Some(Err(failure)) => failure.kind == FailureKind::PermissionDenied,
+                None => false,
+            };
+            if shows {
+                asked.context.health_changed(&asked.provider);
+            }
+            listed
         }
         .boxed()
     }
@@ -109,6 +157,7 @@ impl Calls for Asked {
         target: &Target,
         bound: Option<&str>,
     ) -> BoxFuture<'static, Option<Result<Facts, Failure>>> {
+        self.called.store(true, Ordering::Relaxed);
         let (asked, target) = (self.to_own(), target.clone());
         let bound = bound.map(str::to_owned);
         async move {
@@ -117,10 +166,27 @@ impl Calls for Asked {
                 let (target, bound) = (&target, bound.as_deref());
                 async move { clouds.look(target, &credential, bound, CALL_LIMIT).await }
             };
-            asked.pass(call).await
+            asked.pass(target.query.api(), By::Get, call).await
         }
         .boxed()
     }
+}
+
+fn count_list(context: &Context, api: Api, listing: &Listing) {
+    let metrics = &context.metrics;
+    let end = match listing.cut {
+        Some(Cut::Pages) => "cut_at_pages",
+        Some(Cut::Images) => "cut_at_images",
+        Some(Cut::Bytes) => "cut_at_bytes",
+        None if listing.whole => "whole",
+        None => "not_whole",
+    };
+    metrics.lists.count([api.as_str(), end]);
+    metrics
+        .list_pages
+        .add([api.as_str()], u64::from(listing.pages));
+    let images = u64::try_from(listing.images().count()).unwrap_or(u64::MAX);
+    metrics.list_images.add([api.as_str()], images);
 }
 
 /// Asks the platform. `None`: too many others are waiting for it.
@@ -144,6 +210,7 @@ pub(crate) async fn look(
         gate: context.gates.of(proof, &target.account),
         identity: signed_in.identity.clone(),
         credential: signed_in.credential.clone(),
+        called: AtomicBool::new(false),
     };
     let question = Question {
         proof,
@@ -153,10 +220,27 @@ pub(crate) async fn look(
         not_before: context.memories.not_before(object),
         distinct: context.census.distinct(context, interval, target),
     };
-    let _seat = asked.gate.seat()?;
+    let counted = |by: &'static str, result: &'static str| {
+        let shared = if asked.called.load(Ordering::Relaxed) {
+            "false"
+        } else {
+            "true"
+        };
+        let api = target.query.api().as_str();
+        context.metrics.looks.count([api, by, shared, result]);
+    };
+    let busy = || counted("none", "busy");
+    let Some(seat) = asked.gate.seat() else {
+        busy();
+        return None;
+    };
     let looked = context.snapshots.look(&question, &asked);
     let result = match tokio::time::timeout(timeout, looked).await {
-        Ok(looked) => looked?,
+        Ok(Some(looked)) => looked,
+        Ok(None) => {
+            busy();
+            return None;
+        }
         // The call goes on, for others and for the next look.
         Err(_) => Err(Failure::new(
             FailureKind::Unreachable,
@@ -170,17 +254,24 @@ pub(crate) async fn look(
     let failure = match result {
         Ok(answer) => {
             context.memories.answered(object);
+            counted(answer.by.as_str(), "ok");
             tracing::debug!(by = answer.by.as_str(), "the image was found");
             context
                 .absences
                 .settled(&target.provider, &answer.facts.image_id);
+            // Whoever waits for a registry holds nobody up who waits for the platform.
+            drop(seat);
+            let contents =
+                contents::read(context, object, provided, target, signed_in, &answer.facts).await?;
             return Some(Look::Found {
                 facts: answer.facts,
                 as_of: answer.as_of,
+                contents,
             });
         }
         Err(failure) => failure,
     };
+    counted("none", failure.kind.as_str());
     tracing::debug!(kind = failure.kind.as_str(), request_id = failure.request_id, %failure, "the look failed");
     Some(Look::Failed(match bound {
         Some(image) if failure.kind == FailureKind::NotFound => {
@@ -199,7 +290,7 @@ fn suspect(
     failure: Failure,
 ) -> Failure {
     let known = context.census.known(context, &target.provider);
-    if !known.contains(image) {
+    if !known.contains(&stands_for(image)) {
         // Its absence was confirmed before.
         context.absences.settled(&target.provider, image);
         return failure;

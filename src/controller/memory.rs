@@ -3,14 +3,13 @@
 //! Owns [`plan::Memory`] of every object. The invariant that would break first: an object that was
 //! deleted and created again under its name starts with an empty memory.
 
+use super::held::Key;
 use super::observe::Version;
 use crate::api::condition::{self, ConditionType};
 use crate::api::{ImageRef, ImageRefStatus, Reason};
 use crate::plan::{self, Look};
 use jiff::Timestamp;
-use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +21,6 @@ const UNWRITTEN_FOR: Duration = Duration::from_secs(300);
 
 #[derive(Default)]
 struct Entry {
-    uid: String,
     memory: plan::Memory,
     /// The provider as last seen.
     provider: Option<Version>,
@@ -36,10 +34,10 @@ struct Entry {
 }
 
 #[derive(Default)]
-pub(crate) struct Memories(Mutex<HashMap<ObjectRef<ImageRef>, Entry>>);
+pub(crate) struct Memories(Mutex<HashMap<Key, Entry>>);
 
 impl Memories {
-    fn entries(&self) -> MutexGuard<'_, HashMap<ObjectRef<ImageRef>, Entry>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -48,23 +46,16 @@ impl Memories {
     pub(crate) fn enter(
         &self,
         object: &ImageRef,
-        provider: &Version,
+        provider: Version,
         now: Timestamp,
     ) -> plan::Memory {
-        let uid = object.uid().unwrap_or_default();
         let mut entries = self.entries();
-        let entry = entries.entry(ObjectRef::from_obj(object)).or_default();
-        if entry.uid != uid {
-            *entry = Entry {
-                uid,
-                ..Entry::default()
-            };
-        }
+        let entry = entries.entry(Key::of(&object.metadata)).or_default();
         if is_asked_for(object) {
             entry.asked_since.get_or_insert(now);
         }
-        let before = entry.provider.replace(provider.clone());
-        if let Some(before) = before.filter(|before| before != provider) {
+        let before = entry.provider.replace(provider);
+        if let Some(before) = before.filter(|before| *before != provider) {
             // What was refused under the old proof says nothing of the new one.
             entry.unwritten = None;
             let status = object.status.as_ref();
@@ -88,14 +79,14 @@ impl Memories {
     /// fail. `None` if any that is young enough will do.
     pub(crate) fn not_before(&self, object: &ImageRef) -> Option<Timestamp> {
         let entries = self.entries();
-        let entry = entries.get(&ObjectRef::from_obj(object))?;
+        let entry = entries.get(&Key::of(&object.metadata))?;
         entry.asked_since.or(entry.memory.missed_since)
     }
 
     /// Notes that a provider was too busy; says when to come back.
     pub(crate) fn turned_away(&self, object: &ImageRef) -> Duration {
         let mut entries = self.entries();
-        let entry = entries.entry(ObjectRef::from_obj(object)).or_default();
+        let entry = entries.entry(Key::of(&object.metadata)).or_default();
         let wait = super::look::busy(object, entry.turned_away);
         entry.turned_away = entry.turned_away.saturating_add(1);
         wait
@@ -103,7 +94,7 @@ impl Memories {
 
     /// Notes that a look was answered.
     pub(crate) fn answered(&self, object: &ImageRef) {
-        if let Some(entry) = self.entries().get_mut(&ObjectRef::from_obj(object)) {
+        if let Some(entry) = self.entries().get_mut(&Key::of(&object.metadata)) {
             entry.asked_since = None;
         }
     }
@@ -112,13 +103,13 @@ impl Memories {
     pub(crate) fn current(&self, object: &ImageRef) -> plan::Memory {
         let entries = self.entries();
         entries
-            .get(&ObjectRef::from_obj(object))
+            .get(&Key::of(&object.metadata))
             .map(|e| e.memory.clone())
             .unwrap_or_default()
     }
 
     pub(crate) fn remember(&self, object: &ImageRef, memory: plan::Memory) {
-        if let Some(entry) = self.entries().get_mut(&ObjectRef::from_obj(object)) {
+        if let Some(entry) = self.entries().get_mut(&Key::of(&object.metadata)) {
             entry.memory = memory;
             entry.turned_away = 0;
             entry.write_failures = 0;
@@ -135,7 +126,7 @@ impl Memories {
         now: Timestamp,
     ) {
         if let (Look::Found { .. } | Look::Failed(_), Some(entry)) =
-            (&look, self.entries().get_mut(&ObjectRef::from_obj(object)))
+            (&look, self.entries().get_mut(&Key::of(&object.metadata)))
         {
             let since = entry.unwritten.take().map_or(now, |kept| kept.2);
             entry.unwritten = Some(Box::new((question, look, since)));
@@ -150,7 +141,7 @@ impl Memories {
         now: Timestamp,
     ) -> Option<Look> {
         let mut entries = self.entries();
-        let entry = entries.get_mut(&ObjectRef::from_obj(object))?;
+        let entry = entries.get_mut(&Key::of(&object.metadata))?;
         let (asked, look, since) = *entry.unwritten.clone()?;
         let fresh = now.duration_since(since.min(now)).unsigned_abs() < UNWRITTEN_FOR;
         if asked == question && fresh {
@@ -161,10 +152,10 @@ impl Memories {
     }
 
     /// Counts a failed write; returns how long to wait.
-    pub(crate) fn write_failed(&self, object: &ImageRef) -> Duration {
+    pub(crate) fn write_failed(&self, object: Key) -> Duration {
         let (base, ceiling) = WRITE_BACKOFF;
         let mut entries = self.entries();
-        let entry = entries.entry(ObjectRef::from_obj(object)).or_default();
+        let entry = entries.entry(object).or_default();
         let wait = base
             .saturating_mul(1 << entry.write_failures.min(16))
             .min(ceiling);
@@ -172,8 +163,12 @@ impl Memories {
         wait
     }
 
-    pub(crate) fn retain(&self, exists: impl Fn(&ObjectRef<ImageRef>) -> bool) {
-        self.entries().retain(|key, _| exists(key));
+    pub(crate) fn retain(&self, held: &HashSet<Key>) {
+        let mut entries = self.entries();
+        entries.retain(|key, _| held.contains(key));
+        if entries.capacity() > 4 * entries.len() {
+            entries.shrink_to_fit();
+        }
     }
 }
 
@@ -239,7 +234,7 @@ mod tests {
     #[test]
     fn an_answer_that_could_not_be_written_is_used_again_for_the_same_question_for_a_while() {
         let (memories, one) = (Memories::default(), object("1"));
-        memories.enter(&one, &Version::Unusable("p"), at(0));
+        memories.enter(&one, Version::unusable("p"), at(0));
         let look = || Look::Failed(Failure::new(FailureKind::NotFound, "no"));
         memories.keep_unwritten(&one, "q".into(), look(), at(0));
         assert!(memories.take_unwritten(&one, "q", at(1)).is_some());
@@ -260,10 +255,10 @@ mod tests {
     #[test]
     fn what_was_refused_under_another_proof_is_not_written_any_more() {
         let (memories, one) = (Memories::default(), object("1"));
-        memories.enter(&one, &Version::Unusable("refused"), at(0));
+        memories.enter(&one, Version::unusable("refused"), at(0));
         let refused = Look::Failed(Failure::new(FailureKind::AuthenticationFailed, "no"));
         memories.keep_unwritten(&one, "q".into(), refused, at(0));
-        memories.enter(&one, &Version::Unusable("mended"), at(1));
+        memories.enter(&one, Version::unusable("mended"), at(1));
         assert!(memories.take_unwritten(&one, "q", at(1)).is_none());
     }
 
@@ -275,16 +270,13 @@ mod tests {
             let ready = ConditionType::Ready;
             condition::set(&mut status.conditions, ready, truth, reason, "", 1, at(0));
             one.status = Some(status);
-            memories.enter(&one, &Version::recovered(0), at(0));
+            memories.enter(&one, Version::recovered(0), at(0));
             let later = plan::Memory {
                 next_look: Some(at(1000)),
                 ..plan::Memory::default()
             };
             memories.remember(&one, later);
-            memories
-                .enter(&one, &Version::recovered(1), at(5))
-                .next_look
-                == Some(at(5))
+            memories.enter(&one, Version::recovered(1), at(5)).next_look == Some(at(5))
         };
         assert!(due(Reason::AuthenticationFailed, Truth::False));
         assert!(due(Reason::Progressing, Truth::Unknown));
@@ -296,18 +288,18 @@ mod tests {
     #[test]
     fn an_object_made_anew_under_its_name_starts_afresh() {
         let memories = Memories::default();
-        memories.enter(&object("1"), &Version::Unusable("p"), at(0));
+        memories.enter(&object("1"), Version::unusable("p"), at(0));
         let memory = plan::Memory {
             failures: 3,
             ..Default::default()
         };
         memories.remember(&object("1"), memory.clone());
         assert_eq!(
-            memories.enter(&object("1"), &Version::Unusable("p"), at(1)),
+            memories.enter(&object("1"), Version::unusable("p"), at(1)),
             memory
         );
         assert_eq!(
-            memories.enter(&object("2"), &Version::Unusable("p"), at(1)),
+            memories.enter(&object("2"), Version::unusable("p"), at(1)),
             plan::Memory::default()
         );
     }

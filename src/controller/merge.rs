@@ -7,7 +7,6 @@
 
 use futures::stream::{self, Stream, StreamExt as _};
 use kube::Resource;
-use kube::runtime::reflector::{Lookup as _, ObjectRef};
 use kube::runtime::watcher::Event;
 use std::collections::HashSet;
 use std::collections::VecDeque;
@@ -24,7 +23,7 @@ pub(super) fn merge<K, E, S>(
     refuses: impl Fn(&E) -> bool + Send + 'static,
 ) -> impl Stream<Item = Result<Event<K>, E>> + Send
 where
-    K: Resource<DynamicType = ()> + Clone + Default + Send + 'static,
+    K: Kept,
     E: Send + 'static,
     S: Stream<Item = Result<Event<K>, E>> + Send + 'static,
 {
@@ -52,43 +51,65 @@ where
     stream::iter(begin.into_iter().map(Ok)).chain(events)
 }
 
-struct Merged<K: Resource<DynamicType = ()>> {
-    watches: Vec<Watch<K>>,
+/// What a store keeps.
+pub(super) trait Kept:
+    Resource<DynamicType = ()> + Clone + Default + Send + 'static
+{
+}
+
+impl<K: Resource<DynamicType = ()> + Clone + Default + Send + 'static> Kept for K {}
+
+struct Merged {
+    watches: Vec<Watch>,
     /// Whether every watch was listed once: until then all is one list.
     listed: bool,
     /// Deletions that are told when the list is over.
-    gone: VecDeque<ObjectRef<K>>,
+    gone: VecDeque<Name>,
 }
 
-struct Watch<K: Resource<DynamicType = ()>> {
+#[derive(Default)]
+struct Watch {
     /// Whether it was listed, or may not be.
     listed: bool,
     /// Refusals in a row.
     refusals: u32,
-    known: HashSet<ObjectRef<K>>,
+    known: HashSet<Name>,
     /// What the list that is being read held so far.
-    listing: HashSet<ObjectRef<K>>,
+    listing: HashSet<Name>,
 }
 
-impl<K> Merged<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Default,
-{
+/// Namespace and name of an object.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Name(Option<Box<str>>, Box<str>);
+
+impl Name {
+    fn of(object: &impl Resource) -> Self {
+        let metadata = object.meta();
+        Self(
+            metadata.namespace.as_deref().map(Into::into),
+            metadata.name.as_deref().unwrap_or_default().into(),
+        )
+    }
+
+    /// What stands for an object that is gone: a store asks for its name alone.
+    fn deleted<K: Resource + Default>(self) -> K {
+        let mut object = K::default();
+        object.meta_mut().namespace = self.0.map(Into::into);
+        object.meta_mut().name = Some(self.1.into());
+        object
+    }
+}
+
+impl Merged {
     fn new(watches: usize) -> Self {
-        let watch = || Watch {
-            listed: false,
-            refusals: 0,
-            known: HashSet::new(),
-            listing: HashSet::new(),
-        };
         Self {
-            watches: (0..watches).map(|_| watch()).collect(),
+            watches: (0..watches).map(|_| Watch::default()).collect(),
             listed: false,
             gone: VecDeque::new(),
         }
     }
 
-    fn begin(&mut self) -> Vec<Event<K>> {
+    fn begin<K>(&mut self) -> Vec<Event<K>> {
         self.listed = self.watches.is_empty();
         if self.listed {
             vec![Event::Init, Event::InitDone]
@@ -97,7 +118,7 @@ where
         }
     }
 
-    fn accept(&mut self, at: usize, event: Event<K>) -> Vec<Event<K>> {
+    fn accept<K: Kept>(&mut self, at: usize, event: Event<K>) -> Vec<Event<K>> {
         let Some(watch) = self.watches.get_mut(at) else {
             return Vec::new();
         };
@@ -108,7 +129,7 @@ where
                 Vec::new()
             }
             Event::InitApply(object) => {
-                watch.listing.insert(object.to_object_ref(()));
+                watch.listing.insert(Name::of(&object));
                 vec![self.applied(object)]
             }
             Event::InitDone => {
@@ -119,11 +140,11 @@ where
                 self.listed(at)
             }
             Event::Apply(object) => {
-                watch.known.insert(object.to_object_ref(()));
+                watch.known.insert(Name::of(&object));
                 vec![self.applied(object)]
             }
             Event::Delete(object) => {
-                let gone = object.to_object_ref(());
+                let gone = Name::of(&object);
                 watch.known.remove(&gone);
                 if self.listed {
                     vec![Event::Delete(object)]
@@ -136,7 +157,7 @@ where
     }
 
     /// A watch failed; `refused`: for want of rights.
-    fn failed(&mut self, at: usize, refused: bool) -> Vec<Event<K>> {
+    fn failed<K: Kept>(&mut self, at: usize, refused: bool) -> Vec<Event<K>> {
         let Some(watch) = self.watches.get_mut(at) else {
             return Vec::new();
         };
@@ -149,7 +170,7 @@ where
     }
 
     /// One watch counts as listed; with the last of them the whole does.
-    fn listed(&mut self, at: usize) -> Vec<Event<K>> {
+    fn listed<K: Kept>(&mut self, at: usize) -> Vec<Event<K>> {
         if let Some(watch) = self.watches.get_mut(at) {
             watch.listed = true;
         }
@@ -158,27 +179,19 @@ where
         let mut events: Vec<_> = first.then_some(Event::InitDone).into_iter().collect();
         if self.listed {
             let gone = self.gone.drain(..);
-            events.extend(gone.map(|gone| Event::Delete(deleted(&gone))));
+            events.extend(gone.map(|gone| Event::Delete(gone.deleted())));
         }
         events
     }
 
-    fn applied(&mut self, object: K) -> Event<K> {
+    fn applied<K: Kept>(&mut self, object: K) -> Event<K> {
         if self.listed {
             return Event::Apply(object);
         }
-        let back = object.to_object_ref(());
+        let back = Name::of(&object);
         self.gone.retain(|gone| *gone != back);
         Event::InitApply(object)
     }
-}
-
-/// What stands for an object that is gone: a store asks for its name alone.
-fn deleted<K: Resource<DynamicType = ()> + Default>(gone: &ObjectRef<K>) -> K {
-    let mut object = K::default();
-    object.meta_mut().name = Some(gone.name.clone());
-    object.meta_mut().namespace.clone_from(&gone.namespace);
-    object
 }
 
 #[cfg(test)]
@@ -238,12 +251,15 @@ mod tests {
 
     #[test]
     fn an_api_server_that_is_away_says_nothing_about_rights() {
-        let mut merged = Merged::<ImageRef>::new(1);
+        let mut merged = Merged::new(1);
         for refused in [true, true, false, true, true] {
-            assert!(merged.failed(0, refused).is_empty());
+            assert!(merged.failed::<ImageRef>(0, refused).is_empty());
         }
-        assert!(matches!(merged.failed(0, true)[..], [Event::InitDone]));
-        assert!(merged.failed(0, true).is_empty(), "told once");
+        assert!(matches!(
+            merged.failed::<ImageRef>(0, true)[..],
+            [Event::InitDone]
+        ));
+        assert!(merged.failed::<ImageRef>(0, true).is_empty(), "told once");
     }
 
     proptest! {

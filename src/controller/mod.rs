@@ -8,7 +8,9 @@ mod absences;
 mod act;
 mod call;
 mod census;
+mod contents;
 mod events;
+mod held;
 mod look;
 mod memory;
 mod merge;
@@ -16,14 +18,17 @@ mod namespaces;
 mod observe;
 mod proofs;
 mod providers;
+mod pull_secrets;
+mod pulse;
 mod secret_watches;
 mod sign_ins;
+mod stock;
 #[cfg(test)]
 mod stub;
 mod tokens;
 mod watch;
 
-use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, ProviderKind};
+use crate::api::{ClusterImageProvider, ImageProvider, ProviderKind};
 use crate::cloud::gate::{Gates, Limits};
 use crate::cloud::identity::Exchanger;
 use crate::cloud::provider::Provider;
@@ -31,12 +36,15 @@ use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::snapshot::Snapshots;
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::{self, Due, Look, Provided, ProviderId};
+use crate::registry::Reader;
+use crate::telemetry::{Health, Metrics};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
 use census::Census;
 use events::Events;
 use futures::StreamExt;
 use futures::channel::mpsc;
+use held::Held;
 use jiff::Timestamp;
 use kube::api::Api;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
@@ -45,8 +53,10 @@ use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Client, ResourceExt};
 use memory::Memories;
 use namespaces::Namespaces;
+use pull_secrets::PullSecrets;
 use secret_watches::SecretWatches;
 use sign_ins::SignIns;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -101,7 +111,7 @@ struct Context {
     config: Config,
     clouds: Clouds,
     gates: Gates,
-    refs: Store<ImageRef>,
+    refs: Store<Held>,
     namespaced: Store<ImageProvider>,
     cluster: Store<ClusterImageProvider>,
     sign_ins: SignIns,
@@ -112,8 +122,13 @@ struct Context {
     absences: Absences,
     census: Census,
     snapshots: Snapshots,
+    /// `None`: this process asks no registries.
+    registries: Option<Reader>,
+    pull_secrets: PullSecrets,
     events: Events,
-    look_again: mpsc::Sender<ObjectRef<ImageRef>>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    look_again: mpsc::Sender<ObjectRef<Held>>,
     health_changed: Mutex<[mpsc::Sender<ProviderId>; 2]>,
 }
 
@@ -149,8 +164,9 @@ impl Context {
 /// When it ended without being asked to, or could not finish.
 pub async fn run(
     client: Client,
-    (clouds, exchanger): (Clouds, Exchanger),
+    (clouds, exchanger, registries): (Clouds, Exchanger, Option<Reader>),
     config: Config,
+    (metrics, health): (Arc<Metrics>, Arc<Health>),
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let (refs, refs_writer) = reflector::store();
@@ -168,8 +184,10 @@ pub async fn run(
         &config.operator_namespace,
         config.own.clone(),
         Arc::new(exchanger),
+        metrics.clone(),
     );
-    let (events, publisher) = events::events(Recorder::new(client.clone(), reporter));
+    let recorder = Recorder::new(client.clone(), reporter);
+    let (events, publisher) = events::events(recorder, metrics.clone());
     let context = Arc::new(Context {
         events,
         sign_ins,
@@ -182,6 +200,10 @@ pub async fn run(
         absences: Absences::default(),
         census: Census::default(),
         snapshots: Snapshots::default(),
+        registries,
+        pull_secrets: PullSecrets::new(client.clone(), &config.operator_namespace),
+        metrics,
+        health,
         look_again,
         health_changed: Mutex::new([namespaced_health, cluster_health]),
         refs,
@@ -192,6 +214,7 @@ pub async fn run(
         config,
     });
 
+    stock::count(&context);
     let namespaced_providers = providers::controller(
         watch::scoped(&client, context.config.namespaces.as_deref()),
         (namespaced.clone(), namespaced_writer),
@@ -231,7 +254,8 @@ pub async fn run(
                 },
                 references,
             )} => ended.map(drop),
-            () = tidy(context, stop.clone()) => Ok(()),
+            () = tidy(context.clone(), stop.clone()) => Ok(()),
+            never = pulse::pulse(&context) => match never {},
             // Its queue never ends while the context is there.
             () = publisher.run() => Ok(()),
         }
@@ -255,8 +279,8 @@ pub async fn run(
 
 /// The controller of references; it begins when the providers are known.
 async fn references(
-    writer: Writer<ImageRef>,
-    looks: mpsc::Receiver<ObjectRef<ImageRef>>,
+    writer: Writer<Held>,
+    looks: mpsc::Receiver<ObjectRef<Held>>,
     context: Arc<Context>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
@@ -283,7 +307,7 @@ async fn references(
         .reconcile_on(looks)
         .with_config(ControllerConfig::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, retry, context)
+        .run(counted, retry, context)
         .for_each(|_| std::future::ready(()));
     watch::unless_idle(&stop, refs, controller).await;
     Ok(())
@@ -298,9 +322,8 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
             // The controllers end by themselves; this must not end before them.
             () = stop.cancelled() => std::future::pending().await,
         }
-        context
-            .memories
-            .retain(|key| context.refs.get(key).is_some());
+        let held: HashSet<_> = context.refs.state().iter().map(|held| held.key()).collect();
+        context.memories.retain(&held);
         context.gates.retain(|id| context.find(id).is_some());
         context.gates.tidy(GATE_ROUNDS);
         context
@@ -308,11 +331,22 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
             .retain(|id| context.find(id).is_some());
         context.absences.forget(Timestamp::now());
         context.snapshots.forget_idle();
+        if let Some(registries) = &context.registries {
+            registries.forget_idle();
+        }
     }
 }
 
-#[tracing::instrument(skip_all, fields(object = %object.namespace().unwrap_or_default() + "/" + &object.name_any()))]
-async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Action, ApiError> {
+async fn counted(held: Arc<Held>, context: Arc<Context>) -> Result<Action, ApiError> {
+    let work = Box::pin(reconcile(held, context.clone()));
+    let (metrics, health) = (&context.metrics, &context.health);
+    metrics.reconcile(health, "ImageRef", work).await
+}
+
+#[tracing::instrument(skip_all, fields(object = %held.namespace().to_owned() + "/" + &held.name_any()))]
+async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, ApiError> {
+    let object = Arc::new(held.unpack());
+    drop(held);
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
@@ -321,7 +355,7 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
         return Ok(Action::requeue(context.memories.turned_away(&object)));
     };
     let now = Timestamp::now();
-    let memory = context.memories.enter(&object, &observed.version, now);
+    let memory = context.memories.enter(&object, observed.version, now);
     let status = object.status.clone().unwrap_or_default();
     let subject = act::subject(&object);
     let mut object = object;
@@ -378,10 +412,10 @@ async fn reconcile(object: Arc<ImageRef>, context: Arc<Context>) -> Result<Actio
     clippy::needless_pass_by_value,
     reason = "the controller passes its context so"
 )]
-fn retry(object: Arc<ImageRef>, error: &ApiError, context: Arc<Context>) -> Action {
-    let wait = context.memories.write_failed(&object);
+fn retry(held: Arc<Held>, error: &ApiError, context: Arc<Context>) -> Action {
+    let wait = context.memories.write_failed(held.key());
     warn!(
-        object = %ObjectRef::from_obj(object.as_ref()),
+        object = %ObjectRef::from_obj(held.as_ref()),
         %error,
         retry_in_seconds = wait.as_secs(),
         "the ImageRef could not be written"

@@ -3,6 +3,7 @@
 //! Owns the reading of objects. Must not write anything, nor ask a platform about an image. The
 //! invariant that would break first: every wait in here has a limit.
 
+use super::held::stands_for;
 use super::sign_ins::{NotSignedIn, SignedIn};
 use super::{ApiError, Context, limited};
 use crate::api::{ImageRef, ProviderKind};
@@ -13,6 +14,7 @@ use crate::plan::{Account, Provided};
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject};
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,47 +31,42 @@ pub(crate) struct Observed {
 
 /// Changes when a provider or its proof does, and when it can be used again: whoever was refused
 /// meanwhile is to ask anew.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Version {
-    /// It cannot be used, for this reason.
-    Unusable(&'static str),
-    /// It can.
-    Usable {
-        /// UID and generation of the provider.
-        object: (Option<String>, Option<i64>),
-        /// What it proves itself by.
-        proof: Proof,
-        /// How often its platform answered again after an outage or a refusal.
-        recoveries: u32,
-    },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// Stands for the provider and what it proves itself by, or for why it cannot be used.
+    who: u64,
+    /// How often its platform answered again after an outage or a refusal; `None` if it cannot be used.
+    recoveries: Option<u32>,
 }
 
 impl Version {
-    /// Whether all that changed is that the platform answers again.
-    pub(crate) fn only_recovered(&self, now: &Self) -> bool {
-        match (self, now) {
-            (
-                Self::Usable { object, proof, .. },
-                Self::Usable {
-                    object: object_now,
-                    proof: proof_now,
-                    ..
-                },
-            ) => (object, proof) == (object_now, proof_now),
-            _ => false,
+    /// A provider that cannot be used, for this reason.
+    pub(crate) fn unusable(reason: &'static str) -> Self {
+        Self {
+            who: stands_for(reason),
+            recoveries: None,
         }
+    }
+
+    /// A provider that can be used. Told apart by what it says, `object`, and by its proof.
+    pub(crate) fn usable(object: &impl Hash, proof: &Proof, recoveries: u32) -> Self {
+        Self {
+            who: stands_for(&(object, proof)),
+            recoveries: Some(recoveries),
+        }
+    }
+
+    /// Whether all that changed is that the platform answers again.
+    pub(crate) fn only_recovered(self, now: Self) -> bool {
+        self.who == now.who && self.recoveries.is_some() && now.recoveries.is_some()
     }
 
     /// A provider that answered again so often.
     #[cfg(test)]
     pub(crate) fn recovered(recoveries: u32) -> Self {
-        use crate::cloud::identity::{Region, Source};
-        let source = Source::HuaweiMetadata;
-        let identity = Region::new("cn-north-4").and_then(|region| Identity::new(source, region));
-        Self::Usable {
-            object: (None, None),
-            proof: identity.expect("a form without parts").proof(),
-            recoveries,
+        Self {
+            who: 0,
+            recoveries: Some(recoveries),
         }
     }
 }
@@ -81,7 +78,7 @@ impl Observed {
             Provided::Target { .. } => "suspended",
         };
         Self {
-            version: Version::Unusable(version),
+            version: Version::unusable(version),
             provided,
             signed_in: None,
         }
@@ -114,7 +111,9 @@ pub(crate) async fn with_stored_status(
 /// Finds the provider of a reference, and signs it in. `None`: that takes too long, come back later.
 pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Option<Observed> {
     let namespace = object.namespace().unwrap_or_default();
-    let found = provider::choose(&object.spec, &namespace, |id| context.find(id));
+    let found = provider::choose(object.spec.provider_ref.as_ref(), &namespace, |id| {
+        context.find(id)
+    });
     let chosen = match found {
         Ok(chosen) => chosen,
         Err(mut unavailable) => {
@@ -177,8 +176,8 @@ pub(crate) async fn provider_of(context: &Context, object: &ImageRef) -> Option<
         return Some(Observed::unavailable(provided));
     };
     let version = match &signed_in {
-        Ok(SignedIn { identity, .. }) => version(context, &chosen, identity, &target.account),
-        Err(failure) => Version::Unusable(failure.kind.as_str()),
+        Ok(SignedIn { identity, .. }) => version(context, &chosen, identity, &target.account).await,
+        Err(failure) => Version::unusable(failure.kind.as_str()),
     };
     Some(Observed {
         provided,
@@ -204,16 +203,15 @@ fn explain_absence(context: &Context, unavailable: &mut Provided) {
 }
 
 /// The version of a provider that can be used.
-pub(super) fn version(
+pub(super) async fn version(
     context: &Context,
     provider: &Provider,
     identity: &Identity,
     account: &Account,
 ) -> Version {
     let proof = identity.proof();
-    Version::Usable {
-        object: provider.version(),
-        proof,
-        recoveries: context.gates.of(proof, account).recoveries(),
-    }
+    let recoveries = context.gates.of(proof, account).recoveries();
+    let pull_secret = context.pull_secrets.of(provider).await;
+    let object = (provider.version(), pull_secret.map(|secret| secret.version));
+    Version::usable(&object, &proof, recoveries)
 }

@@ -4,8 +4,8 @@
 //! never list or watch either kind: the right to do so would open every Secret of the cluster. The
 //! invariant that would break first: a value of a Secret leaves here only inside an [`Identity`].
 
+use super::limited;
 use super::tokens::{TokenRequests, Unanswered};
-use super::{ApiError, limited};
 use crate::api::{ALLOW_PROVIDER, Reason};
 use crate::cloud::identity::{Identity, Region, TokenSource};
 use crate::cloud::provider::Provider;
@@ -184,7 +184,7 @@ impl Proofs {
         let secret = limited("reading a Secret", api.get_opt(&name))
             .await
             .map_err(|error| {
-                if forbidden(&error) {
+                if error.is_forbidden() {
                     NoProof::SecretForbidden(label.into())
                 } else {
                     unread("Secret", label, &error)
@@ -203,7 +203,7 @@ impl Proofs {
         let found = limited("reading a ServiceAccount", api.get_metadata_opt(&name))
             .await
             .map_err(|error| {
-                if forbidden(&error) {
+                if error.is_forbidden() {
                     NoProof::AccountForbidden(label.clone())
                 } else {
                     unread("ServiceAccount", &label, &error)
@@ -231,11 +231,6 @@ fn key(provider: &Provider) -> Key {
 
 fn label((namespace, name): &ObjectKey) -> String {
     format!("{namespace}/{name}")
-}
-
-fn forbidden(error: &ApiError) -> bool {
-    matches!(error, ApiError::Failed { source, .. }
-        if matches!(&**source, kube::Error::Api(status) if status.is_forbidden()))
 }
 
 fn unread(kind: &str, label: &str, error: &impl Display) -> NoProof {

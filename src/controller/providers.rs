@@ -5,14 +5,18 @@
 //! reference that waits for it, without any right to list Secrets.
 
 mod judge;
+mod listed;
+mod pace;
 mod stored;
 
-use super::act::publish_about;
+pub(super) use pace::Pace;
+
+use super::act::{outcome, publish_about};
 use super::observe::Version;
 use super::watch::Watched;
 use super::{API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, watch};
 use crate::api::condition::{self, Truth};
-use crate::api::{ConditionType, ProviderStatus, Reason};
+use crate::api::{ConditionType, ProviderKind, ProviderStatus, Reason};
 use crate::cloud::gate::Breaker;
 use crate::cloud::provider::{Provider, may_use};
 use crate::cloud::sign_in::SignIn;
@@ -26,13 +30,12 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, Resource};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -42,11 +45,10 @@ const READ_INTERVAL: Duration = Duration::from_secs(60);
 /// When to read an object again that could not be read.
 const UNREAD_RETRY: Duration = Duration::from_secs(10);
 
-/// The least time between two such reads that nobody waits for: at most 20 a second.
-const READ_PACE: Duration = Duration::from_millis(50);
-
 /// A provider kind, as far as this module reads it.
 pub(super) trait HasStatus {
+    /// The kind.
+    const KIND: ProviderKind;
     /// The status.
     fn status(&self) -> Option<&ProviderStatus>;
     /// Gives it a status.
@@ -54,6 +56,8 @@ pub(super) trait HasStatus {
 }
 
 impl HasStatus for crate::api::ImageProvider {
+    const KIND: ProviderKind = ProviderKind::Namespaced;
+
     fn status(&self) -> Option<&ProviderStatus> {
         self.status.as_ref()
     }
@@ -64,6 +68,8 @@ impl HasStatus for crate::api::ImageProvider {
 }
 
 impl HasStatus for crate::api::ClusterImageProvider {
+    const KIND: ProviderKind = ProviderKind::Cluster;
+
     fn status(&self) -> Option<&ProviderStatus> {
         self.status.as_ref()
     }
@@ -119,7 +125,7 @@ where
         .reconcile_on(by_name)
         .with_config(ControllerConfig::default().concurrency(8))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(reconcile, retry, Arc::new(shared))
+        .run(counted, retry, Arc::new(shared))
         .for_each(|_| std::future::ready(()))
 }
 
@@ -134,6 +140,15 @@ fn retry<K: Resource<DynamicType = ()>>(
 ) -> Action {
     warn!(object = %ObjectRef::from_obj(object.as_ref()), %error, "the provider could not be written");
     Action::requeue(Duration::from_secs(10))
+}
+
+async fn counted<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, ApiError>
+where
+    K: Watched + HasStatus,
+{
+    let work = Box::pin(reconcile(object, shared.clone()));
+    let (metrics, health) = (&shared.context.metrics, &shared.context.health);
+    metrics.reconcile(health, K::KIND.as_str(), work).await
 }
 
 async fn reconcile<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, ApiError>
@@ -194,6 +209,13 @@ where
         generation,
         now,
     );
+    listed::set(
+        &mut conditions,
+        judged.lists,
+        context.snapshots.is_young(),
+        generation,
+        now,
+    );
     let status = ProviderStatus {
         observed_generation: Some(generation),
         // Kept while it cannot be looked up: a suspended provider still has one, and one that cannot be
@@ -207,7 +229,12 @@ where
     };
     if durable(&status) != durable(&previous) {
         let api = (shared.api)(context.client.clone(), object.meta().namespace.as_deref());
-        write(&api, object.as_ref(), &status).await?;
+        let result = write(&api, object.as_ref(), &status).await;
+        let metrics = &context.metrics;
+        metrics
+            .status_writes
+            .count([K::KIND.as_str(), outcome(&result)]);
+        result?;
         announce(context, object.as_ref(), &previous, &status);
     }
     let next = match pause {
@@ -233,28 +260,6 @@ fn watch_secret(context: &Arc<Context>, provider: &Provider) {
                 context.health_changed(id);
             }
         });
-}
-
-/// Turns for the reads that nobody waits for, of both kinds of provider.
-pub(super) struct Pace(Mutex<Instant>);
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self(Mutex::new(Instant::now()))
-    }
-}
-
-impl Pace {
-    /// Waits for the next turn.
-    async fn turn(&self) {
-        let turn = {
-            let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let turn = (*next).max(Instant::now());
-            *next = turn + READ_PACE;
-            turn
-        };
-        tokio::time::sleep_until(turn).await;
-    }
 }
 
 /// 0.9 to 1.1, by the object: providers that were created together are not read together for ever.
@@ -293,7 +298,7 @@ async fn tell<K: Resource<DynamicType = ()>>(
         .refs
         .state()
         .into_iter()
-        .filter(|r| may_use(&r.spec, &r.namespace().unwrap_or_default(), &id))
+        .filter(|r| may_use(r.provider_ref(), r.namespace(), &id))
         .map(|r| ObjectRef::from_obj(r.as_ref()));
     if send_all(context.look_again.clone(), concerned).await {
         let mut told = told();

@@ -4,18 +4,27 @@
 //! that would break first: an object that does not parse is still an object; it neither ends the
 //! stream nor hides its neighbours.
 
+use super::held::Held;
 use super::merge::merge;
 use crate::api::condition::truncate;
 use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, RECONCILE_REQUESTED_AT};
 use futures::{FutureExt, Stream, TryStreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{Store, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates};
+use kube::runtime::{PredicateConfig, WatchStreamExt, predicates};
 use kube::{Client, Resource};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+/// Objects of a kind that are read in one answer, of all its lists together; each has some kilobytes as
+/// the API server sends it.
+const LISTED: u32 = 500;
+
+/// The fewest that one list reads in an answer.
+const SMALLEST_PAGE: u32 = 20;
 
 /// Runs a controller to its end, or drops it on a stop before its kind's first listing: until then
 /// it holds its end back, and has nothing under way.
@@ -64,30 +73,54 @@ pub(super) trait Watched:
     + Sync
     + 'static
 {
-    /// What stands for an object that does not parse, but for its metadata.
-    fn unreadable(error: &str) -> Self;
+    /// What stands for an object that does not parse.
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self;
+
+    /// Leaves what is used, once the watch has read it.
+    fn trim(&mut self) {
+        trim(self.meta_mut());
+    }
 }
 
 impl Watched for ImageRef {
-    fn unreadable(error: &str) -> Self {
-        let mut object = Self::default();
-        object.spec.unreadable = Some(misfit(error));
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self {
+        let mut object = Self {
+            metadata,
+            ..Self::default()
+        };
+        object.spec.unreadable = Some(error);
         object
     }
 }
 
+impl Watched for Held {
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self {
+        ImageRef::unreadable(metadata, error).into()
+    }
+
+    fn trim(&mut self) {
+        self.forget_version();
+    }
+}
+
 impl Watched for ImageProvider {
-    fn unreadable(error: &str) -> Self {
-        let mut object = Self::default();
-        object.spec.unreadable = Some(misfit(error));
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self {
+        let mut object = Self {
+            metadata,
+            ..Self::default()
+        };
+        object.spec.unreadable = Some(error);
         object
     }
 }
 
 impl Watched for ClusterImageProvider {
-    fn unreadable(error: &str) -> Self {
-        let mut object = Self::default();
-        object.spec.unreadable = Some(misfit(error));
+    fn unreadable(metadata: ObjectMeta, error: String) -> Self {
+        let mut object = Self {
+            metadata,
+            ..Self::default()
+        };
+        object.spec.unreadable = Some(error);
         object
     }
 }
@@ -109,13 +142,16 @@ pub(super) fn read<K: Watched>(guard: DeserializeGuard<K>) -> K {
             "a {} does not fit its kind",
             K::kind(&())
         );
-        let mut object = K::unreadable(&invalid.error);
-        *object.meta_mut() = invalid.metadata;
-        object
+        K::unreadable(invalid.metadata, misfit(&invalid.error))
     })
 }
 
 fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
+    let read = |guard| {
+        let mut object: K = read(guard);
+        object.trim();
+        object
+    };
     match event {
         Event::Apply(object) => Event::Apply(read(object)),
         Event::Delete(object) => Event::Delete(read(object)),
@@ -125,9 +161,8 @@ fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Event<K> {
     }
 }
 
-/// Leaves what is read: a hundred thousand objects are held.
-fn trim<K: Resource>(object: &mut K) {
-    let metadata = object.meta_mut();
+/// Leaves what is used of an object's metadata.
+pub(super) fn trim(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
     metadata.labels = None;
     metadata.owner_references = None;
@@ -150,13 +185,15 @@ fn applied<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
     writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
+    // All may be listed at once.
+    let share = LISTED / u32::try_from(apis.len().max(1)).unwrap_or(LISTED);
+    let config = watcher::Config::default().page_size(share.max(SMALLEST_PAGE));
     let watches = apis.into_iter().map(|api| {
-        watcher(api, watcher::Config::default())
+        watcher(api, config.clone())
             .default_backoff()
             .map_ok(readable)
     });
     merge(watches.collect(), is_refusal)
-        .modify(trim)
         .reflect(writer)
         .applied_objects()
         .inspect_err(|error| {
@@ -170,11 +207,11 @@ fn applied<K: Watched>(
 
 /// References whose spec or annotations changed.
 pub(super) fn references(
-    apis: Vec<Api<DeserializeGuard<ImageRef>>>,
-    writer: Writer<ImageRef>,
-) -> impl Stream<Item = Result<ImageRef, watcher::Error>> {
+    apis: Vec<Api<DeserializeGuard<Held>>>,
+    writer: Writer<Held>,
+) -> impl Stream<Item = Result<Held, watcher::Error>> {
     applied(apis, writer).predicate_filter(
-        predicates::generation.combine(predicates::annotations),
+        |held: &Held| Some(held.revision()),
         PredicateConfig::default(),
     )
 }

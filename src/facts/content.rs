@@ -51,6 +51,18 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '/').map(str::to_owned);
+        let (os, architecture) = (parts.next()?, parts.next()?);
+        let variant = parts.next();
+        Some(Self {
+            os,
+            architecture,
+            variant,
+        })
+    }
+
     /// The architecture, if it is one that nodes of these clouds have.
     pub fn arch(&self) -> Option<Arch> {
         match self.architecture.as_str() {

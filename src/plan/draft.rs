@@ -5,7 +5,9 @@
 //! time moves only if the status differs from the stored one.
 
 use super::judge::{self, Verdict};
-use super::{Memory, Object, Plan, Provided, STALL_AFTER, events, failure, look, schedule};
+use super::{
+    Memory, Object, Plan, Provided, STALL_AFTER, contents, events, failure, look, schedule,
+};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ImageRefStatus, Reason, duration};
 use crate::facts::FailureKind;
@@ -22,6 +24,8 @@ pub(super) struct Draft<'a> {
     pub(super) now: Timestamp,
     /// A look was answered or failed, as opposed to none having been made.
     pub(super) looked: bool,
+    /// The spec is another than the one that the status is about.
+    pub(super) edited: bool,
 }
 
 impl Draft<'_> {
@@ -42,12 +46,13 @@ impl Draft<'_> {
         if let Some(provider) = self.provided.provider() {
             self.status.provider = Some(provider.to_ref());
         }
-        let edited = self.status.observed_generation != Some(self.object.generation);
+        self.edited = self.status.observed_generation != Some(self.object.generation);
         self.status.observed_generation = Some(self.object.generation);
         for condition in &mut self.status.conditions {
             condition.observed_generation = Some(self.object.generation);
         }
-        if edited {
+        contents::forget(self.object.spec, &mut self.status);
+        if self.edited {
             condition::remove(&mut self.status.conditions, ConditionType::Drifted);
             // A shorter interval takes effect now; a longer one after the look already planned.
             let next = schedule::regular(&self.object, self.interval(), self.now);
@@ -55,6 +60,9 @@ impl Draft<'_> {
                 (Some(planned), Some(next)) => Some(planned.min(next)),
                 (planned, _) => planned,
             };
+            if contents::expected_unread(self.object.spec, &self.status) {
+                self.memory.next_look = Some(self.now);
+            }
         }
     }
 
@@ -106,7 +114,7 @@ impl Draft<'_> {
         for type_ in [ConditionType::Reconciling, ConditionType::Stalled] {
             condition::remove(&mut self.status.conditions, type_);
         }
-        if truth != Truth::Unknown {
+        if truth != Truth::Unknown || contents::registry_failed(&self.status) {
             // Without Stale, age starts anew after the suspension: it never runs during one. An
             // answer that had expired keeps it, or it would be served again without a look.
             condition::remove(&mut self.status.conditions, ConditionType::Stale);
@@ -173,9 +181,15 @@ impl Draft<'_> {
     /// run for a reference that is looked up only once.
     pub(super) fn is_too_old(&self) -> bool {
         let spec = self.object.spec;
-        condition::find(&self.status.conditions, ConditionType::Stale).is_some_and(|stale| {
+        self.ageing().is_some_and(|stale| {
             !self.interval().is_zero() && self.since(stale) > spec.max_staleness()
         })
+    }
+
+    /// Stale, if it is about the platform: what a registry cannot confirm does not age.
+    fn ageing(&self) -> Option<&Condition> {
+        condition::find(&self.status.conditions, ConditionType::Stale)
+            .filter(|stale| !contents::is_registrys(stale))
     }
 
     /// How long a condition has had its status; a time in the future counts as now.
@@ -272,13 +286,16 @@ impl Draft<'_> {
             };
     }
 
-    /// Conditions may have come and gone within this plan; what counts is what is stored.
+    /// Conditions may have come and gone within this plan; what counts is what is stored. A registry
+    /// and a platform that fail one after the other are two things that share a condition: the age of
+    /// the one says nothing about the other.
     fn keep_transition_times(&mut self, previous: &ImageRefStatus) {
         for condition in &mut self.status.conditions {
             let stored = previous
                 .conditions
                 .iter()
-                .find(|old| old.type_ == condition.type_ && old.status == condition.status);
+                .find(|old| old.type_ == condition.type_ && old.status == condition.status)
+                .filter(|old| contents::is_registrys(old) == contents::is_registrys(condition));
             if let Some(stored) = stored {
                 condition.last_transition_time = stored.last_transition_time.clone();
             }
@@ -307,7 +324,8 @@ impl Draft<'_> {
             }
         };
         let conditions = &self.status.conditions;
-        let expires = condition::find(conditions, ConditionType::Stale)
+        let expires = self
+            .ageing()
             .filter(|_| condition::is_true(conditions, ConditionType::Ready))
             .filter(|_| !self.interval().is_zero())
             .and_then(|stale| {

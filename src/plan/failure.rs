@@ -6,7 +6,7 @@
 
 use super::judge::{Progress, Verdict};
 use super::look::{handled, has_verdict, not_due, remember, settle};
-use super::{CONFIRM_AFTER, Draft, Provided, drift, schedule};
+use super::{CONFIRM_AFTER, Draft, Provided, contents, drift, schedule};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, Reason};
 use crate::facts::{Failure, FailureKind, ImageStatus};
@@ -142,7 +142,8 @@ fn stale(draft: &mut Draft<'_>, failure: &Failure) {
         failure.kind,
         FailureKind::AuthenticationFailed | FailureKind::PermissionDenied | FailureKind::BadRequest
     );
-    let once = draft.interval().is_zero() && schedule::is_final(&draft.status);
+    let once =
+        draft.interval().is_zero() && schedule::is_final(&draft.status) && draft.memory.unread == 0;
     draft.memory.next_look = if permanent || once {
         schedule::next(&draft.object, draft.interval(), draft.now, draft.now)
     } else {
@@ -165,8 +166,8 @@ const PASSING: [Reason; 4] = [
 ];
 
 fn mark_stale(draft: &mut Draft<'_>, reason: Reason, message: &str) {
+    let new = !contents::platform_failed(&draft.status);
     let conditions = &draft.status.conditions;
-    let new = !condition::is_true(conditions, ConditionType::Stale);
     let begun = PASSING
         .into_iter()
         .find(|r| !new && condition::has_reason(conditions, ConditionType::Stale, *r));

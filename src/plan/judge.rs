@@ -1,11 +1,14 @@
 //! Whether an answer may be used: the image's status, the provider's bounds, the expectations.
 //!
-//! Owns the verdict on stored facts, so that an edited expectation is judged without a look. The
-//! invariant that would break first: a fact that nobody states never meets an expectation.
+//! Owns the verdict on stored facts, so that an edited expectation is judged without a look;
+//! `expect` owns the single expectations. The invariant that would break first: what may not be used
+//! is never Ready, whatever is expected of it.
 
+use super::contents::{expected_unread, owes_digest};
+use super::expect::{Grade, Shortfall, contradiction, shortfall};
 use crate::api::condition::Truth;
 use crate::api::provider::Accept;
-use crate::api::{Expect, ImageRefSpec, ImageRefStatus, Reason};
+use crate::api::{ImageRefSpec, ImageRefStatus, Reason};
 use crate::facts::ImageStatus;
 
 /// What the operator does next about a verdict.
@@ -30,7 +33,7 @@ pub struct Verdict {
     pub message: String,
     /// Reconciling or Stalled.
     pub progress: Progress,
-    /// Compliant, if there are expectations.
+    /// Compliant, if there are expectations, or if the registry contradicts the platform.
     pub compliant: Option<(Truth, Reason, String)>,
 }
 
@@ -46,43 +49,70 @@ impl Verdict {
     }
 }
 
-/// Judges the facts in `status`.
-pub fn judge(spec: &ImageRefSpec, accept: Option<&Accept>, status: &ImageRefStatus) -> Verdict {
+/// Judges the facts in `status`. `reading`: a look that asks the registry is still to come.
+pub fn judge(
+    spec: &ImageRefSpec,
+    accept: Option<&Accept>,
+    status: &ImageRefStatus,
+    reading: bool,
+) -> Verdict {
     if let Some(accept) = accept
         && let Err(message) = accepted(accept, status)
     {
         return Verdict::refused(Reason::ProviderNotAllowed, message);
     }
-    let compliant = spec.expect.as_ref().map(|expect| comply(expect, status));
-    let stated = status.status.as_deref().unwrap_or("UNKNOWN");
-    let accepted = match &spec.expect {
-        Some(expect) if !expect.status.is_empty() => {
-            // An image that is still being built may yet become what is expected.
-            expect.status.iter().any(|s| s == stated) || !is_growing(stated)
-        }
-        _ => stated == ImageStatus::Active.as_str(),
+    let reading = expected_unread(spec, status) && (reading || owes_digest(status));
+    let shortfall = shortfall(spec, status, reading);
+    let compliant = match &shortfall {
+        Some(shortfall) => Some(shortfall.compliant()),
+        None => contradiction(status).or_else(|| {
+            spec.expect.as_ref().map(|_| {
+                let message = "the image meets every expectation".into();
+                (Truth::True, Reason::Met, message)
+            })
+        }),
     };
-    if !accepted {
+    let stated = status.status.as_deref().unwrap_or("UNKNOWN");
+    // Another status than an explicitly expected one is a shortfall; an image that is still being
+    // built may yet become what is expected.
+    let explicit = spec.expect.as_ref().is_some_and(|e| !e.status.is_empty());
+    if !is_usable(spec, stated) && (!explicit || is_growing(stated)) {
         return Verdict {
             compliant,
             ..not_active(stated, status)
         };
     }
-    match compliant {
-        Some((truth, _, ref message)) if truth != Truth::True => {
-            let message = message.clone();
-            Verdict {
-                compliant,
-                ..Verdict::refused(Reason::ExpectationFailed, message)
-            }
-        }
-        compliant => Verdict {
+    match shortfall {
+        Some(Shortfall {
+            grade: Grade::Unread,
+            message,
+            ..
+        }) => Verdict {
+            ready: Truth::Unknown,
+            reason: Reason::Progressing,
+            message,
+            progress: Progress::Working(Reason::ProgressingWithRetry),
+            compliant,
+        },
+        Some(Shortfall { message, .. }) => Verdict {
+            compliant,
+            ..Verdict::refused(Reason::ExpectationFailed, message)
+        },
+        None => Verdict {
             ready: Truth::True,
             reason: Reason::Resolved,
             message: describe(status),
             progress: Progress::Done,
             compliant,
         },
+    }
+}
+
+/// Whether an image of this status may be used: ACTIVE, or what is explicitly expected instead.
+pub(super) fn is_usable(spec: &ImageRefSpec, stated: &str) -> bool {
+    match &spec.expect {
+        Some(expect) if !expect.status.is_empty() => expect.status.iter().any(|s| s == stated),
+        _ => stated == ImageStatus::Active.as_str(),
     }
 }
 
@@ -129,7 +159,11 @@ fn not_active(stated: &str, status: &ImageRefStatus) -> Verdict {
 }
 
 fn describe(status: &ImageRefStatus) -> String {
-    let arch = status.arch.as_deref().unwrap_or("architecture not stated");
+    let arch = match &status.arch {
+        Some(arch) => arch.clone(),
+        None if status.platforms.is_empty() => "architecture not stated".into(),
+        None => status.platforms.join(", "),
+    };
     match &status.image {
         Some(image) => format!("{image} ({arch})"),
         None => format!(
@@ -139,7 +173,8 @@ fn describe(status: &ImageRefStatus) -> String {
     }
 }
 
-fn accepted(accept: &Accept, status: &ImageRefStatus) -> Result<(), String> {
+/// Whether the provider accepts the image; the error says what it accepts.
+pub(super) fn accepted(accept: &Accept, status: &ImageRefStatus) -> Result<(), String> {
     let upstream = status.upstream.as_ref();
     let within = |what: &str, list: &[String], value: Option<&str>| match value {
         _ if list.is_empty() => Ok(()),
@@ -187,110 +222,4 @@ pub fn has_prefix(image: &str, prefix: &str) -> bool {
     image.strip_prefix(prefix).is_some_and(|rest| {
         rest.is_empty() || prefix.ends_with('/') || rest.starts_with(['/', ':', '@'])
     })
-}
-
-fn comply(expect: &Expect, status: &ImageRefStatus) -> (Truth, Reason, String) {
-    let upstream = status.upstream.as_ref();
-    let one_of = |what: &str, reason, list: &[String], fact: Option<&str>| match fact {
-        _ if list.is_empty() => None,
-        Some(fact) if list.iter().any(|wanted| wanted == fact) => None,
-        Some(fact) => Some((
-            Truth::False,
-            reason,
-            format!(
-                "expected {what} {}, and the image has {fact}: choose another image, or change spec.expect.{what}",
-                list.join(" or ")
-            ),
-        )),
-        None => Some(unavailable(what)),
-    };
-    let checks = [
-        one_of(
-            "arch",
-            Reason::ArchMismatch,
-            &expect.arch,
-            status.arch.as_deref(),
-        ),
-        one_of(
-            "status",
-            Reason::StatusMismatch,
-            &expect.status,
-            status.status.as_deref(),
-        ),
-        accelerators(expect, status),
-        one_of(
-            "serverType",
-            Reason::ServerTypeMismatch,
-            &expect.server_type,
-            upstream.and_then(|u| u.server_type.as_deref()),
-        ),
-        path(expect, status),
-    ];
-    // A violation says more than a fact that is missing.
-    let mut failed: Vec<_> = checks.into_iter().flatten().collect();
-    failed.sort_by_key(|(truth, ..)| *truth != Truth::False);
-    failed.into_iter().next().unwrap_or((
-        Truth::True,
-        Reason::Met,
-        "the image meets every expectation".into(),
-    ))
-}
-
-fn accelerators(expect: &Expect, status: &ImageRefStatus) -> Option<(Truth, Reason, String)> {
-    if expect.accelerators.is_empty() {
-        return None;
-    }
-    if status.accelerators.is_empty() {
-        return Some(unavailable("accelerators"));
-    }
-    let missing: Vec<&str> = expect
-        .accelerators
-        .iter()
-        .filter(|wanted| !status.accelerators.contains(wanted))
-        .map(String::as_str)
-        .collect();
-    (!missing.is_empty()).then(|| {
-        (
-            Truth::False,
-            Reason::AcceleratorMismatch,
-            format!(
-                "expected accelerators {}, and the image supports {}: choose another image, or change spec.expect.accelerators",
-                missing.join(" and "),
-                status.accelerators.join(", ")
-            ),
-        )
-    })
-}
-
-fn path(expect: &Expect, status: &ImageRefStatus) -> Option<(Truth, Reason, String)> {
-    if expect.path_prefixes.is_empty() {
-        return None;
-    }
-    let Some(image) = &status.image else {
-        return Some(unavailable("pathPrefixes"));
-    };
-    (!expect
-        .path_prefixes
-        .iter()
-        .any(|prefix| has_prefix(image, prefix)))
-    .then(|| {
-        (
-            Truth::False,
-            Reason::PathNotAllowed,
-            format!(
-                "expected a path under {}, and it is {image}: choose another image, or change spec.expect.pathPrefixes",
-                expect.path_prefixes.join(" or ")
-            ),
-        )
-    })
-}
-
-fn unavailable(what: &str) -> (Truth, Reason, String) {
-    (
-        Truth::Unknown,
-        Reason::FactUnavailable,
-        format!(
-            "expect.{what} cannot be judged, because the platform does not state it for this image: remove the expectation"
-        ),
-    )
 }

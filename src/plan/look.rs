@@ -6,7 +6,7 @@
 
 use super::failure::failed;
 use super::judge::{Progress, Verdict, judge};
-use super::{Draft, Look, Provided, drift, schedule};
+use super::{Contents, Draft, Look, Provided, contents, drift, schedule};
 use crate::api::condition::{self, Truth};
 use crate::api::{Change, ConditionType, ImageRefStatus, Reason, Upstream};
 use crate::facts::{Facts, FailureKind};
@@ -40,7 +40,14 @@ pub(super) fn apply(draft: &mut Draft<'_>, look: Look) {
         }
         (None, Look::Pending) => pending(draft),
         (_, Look::NotDue) => not_due(draft),
-        (None, Look::Found { facts, as_of }) => found(draft, &facts, as_of.min(draft.now)),
+        (
+            None,
+            Look::Found {
+                facts,
+                as_of,
+                contents,
+            },
+        ) => found(draft, &facts, as_of.min(draft.now), &contents),
     }
 }
 
@@ -104,20 +111,22 @@ fn rejudge(draft: &mut Draft<'_>) {
     // The platform's own verdict, or time's: stored facts cannot overturn either.
     // Nor can they stand in for a verdict that a suspension has hidden: a look is needed.
     let was_usable = condition::is_true(conditions, ConditionType::Ready);
+    let platform_failed = contents::platform_failed(&draft.status);
     if says(Reason::ImageNotFound)
         || says(Reason::AmbiguousMatch)
         || says(Reason::InvalidSpec)
-        || says(Reason::Progressing)
+        || (says(Reason::Progressing) && platform_failed)
         || (says(Reason::Suspended) && !was_usable)
         || (says(Reason::StaleTooLong) && draft.is_too_old())
     {
         return;
     }
-    let unconfirmed = condition::is_true(conditions, ConditionType::Stale);
+    // What was expected of a registry before it was read stays open until a look has asked it.
+    let reading = draft.edited || says(Reason::Progressing);
     let keeps_reason = was_usable && !says(Reason::Suspended);
     let stored = condition::find(conditions, ConditionType::Ready).cloned();
-    let mut verdict = judge(draft.object.spec, accept(draft), &draft.status);
-    if verdict.ready == Truth::True && unconfirmed {
+    let mut verdict = judge(draft.object.spec, accept(draft), &draft.status, reading);
+    if verdict.ready == Truth::True && platform_failed {
         verdict.reason = Reason::ServingStale;
         if let Some(stored) = stored.filter(|_| keeps_reason) {
             if stored.reason == Reason::Resolved.as_str() {
@@ -151,7 +160,7 @@ pub(super) fn settle(draft: &mut Draft<'_>, verdict: &Verdict) {
 
 /// Drops facts that the provider no longer accepts.
 pub(super) fn withdraw(draft: &mut Draft<'_>) {
-    let verdict = judge(draft.object.spec, accept(draft), &draft.status);
+    let verdict = judge(draft.object.spec, accept(draft), &draft.status, false);
     if verdict.reason == Reason::ProviderNotAllowed {
         settle(draft, &verdict);
     }
@@ -166,8 +175,9 @@ pub(super) fn handled(draft: &mut Draft<'_>) {
     }
 }
 
-fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp) {
+fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp, contents: &Contents) {
     handled(draft);
+    let unread = draft.memory.unread;
     draft.memory = super::Memory::default();
     let before = draft.status.clone();
     let usable = condition::is_true(&before.conditions, ConditionType::Ready);
@@ -176,6 +186,7 @@ fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp) {
         draft.status.resolved_for = Some(schedule::resolved_for(&draft.object, target));
     }
     condition::remove(&mut draft.status.conditions, ConditionType::Stale);
+    contents::add(draft, &before, contents);
     if before.image_id.is_none() {
         draft.status.last_changed_time = Some(Time(draft.now));
     } else if let Some(change) = drift::change(&before, &draft.status, draft.now) {
@@ -188,10 +199,11 @@ fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp) {
     }
     keep_request_id(&before, &mut draft.status);
 
-    let verdict = judge(draft.object.spec, accept(draft), &draft.status);
+    let reading = *contents == Contents::Later;
+    let verdict = judge(draft.object.spec, accept(draft), &draft.status, reading);
     settle(draft, &verdict);
-    draft.memory.next_look = match verdict.progress {
-        Progress::Working(_) => {
+    let next = match verdict.progress {
+        Progress::Working(_) if verdict.reason == Reason::ImageNotActive => {
             let interval = draft.interval();
             let delay = if interval.is_zero() {
                 schedule::WHILE_CREATING
@@ -200,10 +212,10 @@ fn found(draft: &mut Draft<'_>, facts: &Facts, as_of: Timestamp) {
             };
             Some(schedule::after(&draft.object, delay, "creating", draft.now))
         }
-        Progress::Done | Progress::Stalled => {
-            schedule::next(&draft.object, draft.interval(), as_of, draft.now)
-        }
+        _ => schedule::next(&draft.object, draft.interval(), as_of, draft.now),
     };
+    let retry = contents::retry(draft, contents, unread);
+    draft.memory.next_look = next.into_iter().chain(retry).min();
 }
 
 pub(super) fn remember(draft: &mut Draft<'_>, change: Change) {

@@ -5,15 +5,18 @@
 //! The invariant that would break first: the same input twice changes nothing, so nothing is
 //! written unless a fact or a condition changed.
 
+mod contents;
 mod draft;
 pub mod drift;
 mod events;
+mod expect;
 mod failure;
 pub mod judge;
 mod look;
 pub mod schedule;
 pub mod target;
 
+pub use contents::{Contents, contents_due, known_content};
 use draft::Draft;
 pub use events::Event;
 pub use judge::Verdict;
@@ -118,6 +121,8 @@ pub enum Look {
         /// When the platform said so: now, or before if it was asked for others. Later than now
         /// counts as now.
         as_of: Timestamp,
+        /// What its registry added.
+        contents: Contents,
     },
     /// A failure, of the platform or on the way to it.
     Failed(Failure),
@@ -135,6 +140,8 @@ pub struct Memory {
     pub failures: u32,
     /// When the first of them was due.
     pub missed_since: Option<Timestamp>,
+    /// Failed reads of the registry in a row, for a digest that is not known yet.
+    pub unread: u32,
 }
 
 /// What to do.
@@ -188,6 +195,7 @@ pub fn plan(input: Input<'_>) -> Plan {
         // round trip.
         now: Timestamp::from_second(now.as_second()).unwrap_or(now),
         looked: false,
+        edited: false,
     };
     draft.enter();
     if draft.is_forbidden() {

@@ -6,7 +6,7 @@
 //! than the interval while the platform answers.
 
 use super::target::{self, Target};
-use super::{CONFIRM_AFTER, Memory, Object, Provided};
+use super::{CONFIRM_AFTER, Memory, Object, Provided, contents};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ImageRefStatus, Reason};
 use k8s_openapi::jiff::Timestamp;
@@ -77,8 +77,11 @@ pub fn due(
         return if now >= at { Due::Now } else { Due::At(at) };
     }
     if is_final(status) {
-        // Never for `0s`.
-        let interval = provided.interval(object.spec);
+        // Never for `0s`, once the digest is there that the registry could not give.
+        let mut interval = provided.interval(object.spec);
+        if interval.is_zero() && contents::owes_digest(status) {
+            interval = BACKOFF_CEILING;
+        }
         return regular(object, interval, now).map_or(Due::Never, Due::At);
     }
     Due::Now

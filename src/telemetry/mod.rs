@@ -1,7 +1,15 @@
 //! What the process says about itself.
 //!
-//! Owns the form of the logs. Must not know what is logged. The invariant that would break first:
-//! logs go to standard error, so that standard output stays fit for a pipe.
+//! Owns the form of the logs, the metrics and the verdicts on its health. Must not know what is logged
+//! or measured, nor any room above. The invariant that would break first: logs go to standard error, so
+//! that standard output stays fit for a pipe.
+
+pub mod health;
+pub mod metrics;
+pub mod server;
+
+pub use health::Health;
+pub use metrics::Metrics;
 
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;

@@ -2,13 +2,16 @@
 # Builds the control plane that the tests and the demo run on, from the modules pinned in go.mod:
 # etcd, kube-apiserver and kubectl, into target/control-plane/bin. A second run finds the stamp
 # and does nothing; a first one takes some minutes on two cores and says how far it is. Everything
-# it says goes to stderr.
+# it says goes to stderr. The registry beside it has pins and a stamp of its own, in registry/.
 #
 # The stamp is there only while all three binaries come from these very pins: it goes before the
 # first build and is written after the last check. Binaries are replaced by a rename, so that a
 # server that is running from one stays whole.
 set -euo pipefail
 tools=(etcd kube-apiserver kubectl)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+"$here/registry/build.sh"
 
 if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   for tool in "${tools[@]}"; do
@@ -20,7 +23,6 @@ if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   exit 0
 fi
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 mkdir -p "${CONTROL_PLANE_DIR:-$here/../../target/control-plane}/bin"
 out=$(cd "${CONTROL_PLANE_DIR:-$here/../../target/control-plane}" && pwd)
 bin=$out/bin

@@ -19,11 +19,12 @@ platforms (`arch`, `status`, `swrPath`, `image`, `accelerators`, `imageID`, `siz
 
 | Fact | Meaning | Not stated by |
 |---|---|---|
-| `arch` | CPU architecture in the spelling of the node label `kubernetes.io/arch`: `amd64`, `arm64`. Absent for any word that is not known; the word is in `upstream.arch` | PAI (no field and no label; only the registry knows) |
+| `arch` | CPU architecture in the spelling of the node label `kubernetes.io/arch`: `amd64`, `arm64`. Absent for any word that is not known; the word is in `upstream.arch` | PAI (no field and no label): there it is the registry's word |
 | `status` | `INIT`, `CREATING`, `CREATE_FAILED`, `ERROR`, `DELETED`, `ACTIVE`, `INACTIVE`; `UNKNOWN` for no word or another word, which is in `upstream.status` | PAI (an image that can be read is `ACTIVE`) |
 | `swrPath` | path in SWR with its tag | Lite Server (machine images, nothing a pod could run), PAI |
-| `image` | what to put into a pod: the SWR path, or PAI's `ImageUri` | Lite Server |
+| `image` | what to put into a pod: the SWR path, or PAI's `ImageUri`; pinned by the digest where that is known | Lite Server |
 | `accelerators` | what the image runs on, in upper case and sorted: `CPU`, `GPU`, `ASCEND`, `PPU`, … | Lite Server; PAI where nobody set the label `system.chipType` |
+| `digest`, `platforms` | what the registry says of the path: the digest behind the tag, and what it holds the image for | every platform: [digests](kinds/imageref.md#digests) |
 | `imageID` | the platform's id; the one asked for where the answer does not repeat it | |
 | `sizeBytes` | the number as it came. PAI: bytes by its document, but sizes that users entered may be in GB. ModelArts: KB by its document, but the values seen can only be bytes. **Do not compute with it before comparing it with the registry** | Lite Server; preset notebook images |
 | `upstreamCreatedTime`, `upstreamUpdatedTime` | RFC 3339 in UTC with milliseconds. The platforms' times do not order versions: an update may lie before the creation | Lite Server |

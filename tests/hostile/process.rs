@@ -30,7 +30,7 @@ fn a_network_that_cannot_be_meant_is_refused_at_the_start() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(path("empty.pem"), "nothing here\n").unwrap();
     let (empty, absent) = (path("empty.pem"), path("absent.pem"));
-    let rows: [Row<'_>; 9] = [
+    let rows: [Row<'_>; 10] = [
         (
             &["--allow-endpoint", "https://169.254.169.254"],
             &[],
@@ -51,6 +51,11 @@ fn a_network_that_cannot_be_meant_is_refused_at_the_start() {
             &["--allow-endpoint", "https://*.example"],
             &[],
             "lower-case host",
+        ),
+        (
+            &["--metrics-address", "everywhere"],
+            &[],
+            "no address with a port",
         ),
         (&["--ca-file", &empty], &[], "hold none in PEM"),
         (&["--ca-file", &absent], &[], "absent.pem"),

@@ -29,6 +29,7 @@ fn get_shows_the_answer_and_its_reason_and_finds_refs_by_provider_arch_and_statu
     let status = json!({"status": {
         "provider": {"kind": "ImageProvider", "name": "modelarts-prod"},
         "arch": "arm64", "status": "ACTIVE", "swrPath": "swr.example.com/team/pytorch:1",
+        "digest": "sha256:0a1b",
         "conditions": [{"type": "Ready", "status": "True", "reason": "Resolved", "message": "found-it",
                         "lastTransitionTime": "2026-11-21T00:00:00Z"}],
     }});
@@ -58,11 +59,11 @@ fn get_shows_the_answer_and_its_reason_and_finds_refs_by_provider_arch_and_statu
         assert_eq!(table[2][..6].join(" "), found);
     }
     let wide = rows(&["get", "ir", "trainer", "-o", "wide"]);
-    let head = "NAME PROVIDER ARCH STATUS READY REASON SWR-PATH MESSAGE AGE";
+    let head = "NAME PROVIDER ARCH STATUS READY REASON SWR-PATH DIGEST MESSAGE AGE";
     assert_eq!(wide[0].join(" "), head);
     assert_eq!(
-        wide[1][6..8].join(" "),
-        "swr.example.com/team/pytorch:1 found-it"
+        wide[1][6..9].join(" "),
+        "swr.example.com/team/pytorch:1 sha256:0a1b found-it"
     );
     assert_eq!(
         rows(&["get", "imageref", "-o", "name"]).len(),

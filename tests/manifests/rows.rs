@@ -32,7 +32,11 @@ struct Written {
 }
 
 pub(crate) fn good() -> Vec<Row> {
-    read(&[include_str!("good.yaml"), include_str!("good-limits.yaml")])
+    read(&[
+        include_str!("good.yaml"),
+        include_str!("good-limits.yaml"),
+        include_str!("good-registries.yaml"),
+    ])
 }
 
 pub(crate) fn bad() -> Vec<Row> {
@@ -41,6 +45,7 @@ pub(crate) fn bad() -> Vec<Row> {
         include_str!("bad-image-refs.yaml"),
         include_str!("bad-providers.yaml"),
         include_str!("bad-limits.yaml"),
+        include_str!("bad-registries.yaml"),
     ])
 }
 

@@ -119,6 +119,8 @@ fn odd_status() -> Value {
         "status": "A_WORD_OF_TOMORROW",
         "swrPath": long,
         "image": long,
+        "digest": "no digest",
+        "platforms": words,
         "accelerators": words,
         "imageID": long,
         "sizeBytes": i64::MIN,

@@ -2,17 +2,20 @@
 
 use imageref::api::condition::{self, Truth};
 use imageref::api::{
-    ConditionType, ImageRefSpec, ImageRefStatus, NotebookSource, ProviderKind, Reason, Source,
-    Upstream,
+    ConditionType, Expect, ImageRefSpec, ImageRefStatus, NotebookSource, ProviderKind, Reason,
+    Source, Upstream,
 };
-use imageref::facts::{Arch, Facts, Failure, FailureKind, ImageStatus};
+use imageref::facts::{Arch, Content, Digest, Facts, Failure, FailureKind, ImageStatus, Platform};
 use imageref::plan::{
-    Account, Due, Input, Look, Memory, Object, Plan, Provided, ProviderId, Query, Target, due, plan,
+    Account, Contents, Due, Input, Look, Memory, Object, Plan, Provided, ProviderId, Query, Target,
+    contents_due, due, plan,
 };
 use k8s_openapi::jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) const ID: &str = "278e88d1-5b71-4766-8502-b3ba72e824d9";
+pub(crate) const PATH: &str = "swr.cn-north-4.myhuaweicloud.com/ai-team/pytorch:2.1";
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
 /// The object under test.
@@ -76,13 +79,12 @@ pub(crate) fn unavailable(kind: FailureKind) -> Provided {
 }
 
 pub(crate) fn facts() -> Facts {
-    let path = "swr.cn-north-4.myhuaweicloud.com/ai-team/pytorch:2.1";
     Facts {
         image_id: ID.into(),
         arch: Some(Arch::Arm64),
         status: ImageStatus::Active,
-        swr_path: Some(path.into()),
-        image: Some(path.into()),
+        swr_path: Some(PATH.into()),
+        image: Some(PATH.into()),
         accelerators: vec!["ASCEND".into(), "CPU".into()],
         size: Some(3_376_133_259),
         created: Some("2026-08-01T00:00:00.000Z".into()),
@@ -100,12 +102,44 @@ pub(crate) fn facts() -> Facts {
     }
 }
 
-/// The platform's answer, of now.
+/// The platform's answer, of now, where no registry is asked.
 pub(crate) fn found(facts: Facts) -> Look {
+    found_with(facts, Contents::NotAsked)
+}
+
+/// The platform's answer, of now, and what the registry said.
+pub(crate) fn found_with(facts: Facts, contents: Contents) -> Look {
     Look::Found {
         facts: facts.into(),
         as_of: Timestamp::MAX,
+        contents,
     }
+}
+
+/// A digest of 64 times the same digit.
+pub(crate) fn digest(digit: char) -> String {
+    format!("sha256:{}", digit.to_string().repeat(64))
+}
+
+/// The registry's answer: a digest, and platforms in the form of the status.
+pub(crate) fn read(digit: char, platforms: &[&str]) -> Contents {
+    let platform = |text: &&str| {
+        let mut parts = text.split('/').map(str::to_owned);
+        Platform {
+            os: parts.next().unwrap(),
+            architecture: parts.next().unwrap(),
+            variant: parts.next(),
+        }
+    };
+    Contents::Read(Arc::new(Content {
+        digest: Digest::parse(&digest(digit)).unwrap(),
+        platforms: platforms.iter().map(platform).collect(),
+    }))
+}
+
+/// The registry failed.
+pub(crate) fn unread(kind: FailureKind) -> Contents {
+    Contents::Failed(Failure::new(kind, "it failed"))
 }
 
 pub(crate) fn fail(kind: FailureKind) -> Look {
@@ -236,4 +270,55 @@ impl Case {
 
 pub(crate) fn is_regular(wait: Duration) -> bool {
     (HOUR / 10..=HOUR * 5 / 4).contains(&wait)
+}
+
+/// As PAI answers: no word about the architecture.
+pub(crate) fn without_arch() -> Facts {
+    let mut facts = facts();
+    facts.arch = None;
+    facts.upstream.arch = None;
+    facts
+}
+
+pub(crate) fn moved() -> Facts {
+    let path = PATH.replace("2.1", "2.2");
+    Facts {
+        image: Some(path.clone()),
+        swr_path: Some(path),
+        ..facts()
+    }
+}
+
+pub(crate) fn expecting_digest(digit: char) -> Expect {
+    Expect {
+        digest: Some(digest(digit)),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn expecting_arch(arch: &str) -> Expect {
+    Expect {
+        arch: vec![arch.into()],
+        ..Default::default()
+    }
+}
+
+/// Resolved, with digest and platforms.
+pub(crate) fn read_once() -> Case {
+    let mut case = Case::new();
+    case.step(found_with(facts(), read('a', &["linux/arm64"])));
+    case
+}
+
+pub(crate) fn is_due(case: &Case, facts: &Facts) -> bool {
+    contents_due(&case.object(), &case.provided, &case.status, facts)
+}
+
+pub(crate) fn compliant(case: &Case) -> Option<(&str, &str)> {
+    condition::find(&case.status.conditions, ConditionType::Compliant)
+        .map(|c| (c.status.as_str(), c.reason.as_str()))
+}
+
+pub(crate) fn image(case: &Case) -> Option<&str> {
+    case.status.image.as_deref()
 }

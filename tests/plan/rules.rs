@@ -4,7 +4,7 @@ use super::case::*;
 use imageref::api::condition::Truth;
 use imageref::api::{ConditionType, Reason};
 use imageref::facts::{Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{Due, Look, Memory, Object, Provided, due, max_age};
+use imageref::plan::{Contents, Due, Look, Memory, Object, Provided, due, max_age};
 use k8s_openapi::jiff::SignedDuration;
 use std::time::Duration;
 
@@ -246,6 +246,7 @@ fn no_answer_gets_older_than_the_interval_and_none_answers_twice() {
         case.step(Look::Found {
             facts: facts().into(),
             as_of,
+            contents: Contents::NotAsked,
         });
         let old = age + case.wait();
         assert!(old <= HOUR * 95 / 100, "{age:?}: {old:?}");

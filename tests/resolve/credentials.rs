@@ -1,6 +1,8 @@
 //! Where credentials come from, in which order, and that only names are told.
 
-use super::{PAI, Run, Scene, account, cluster_provider, image_ref, model_arts, notebook};
+use super::{
+    PAI, Run, Scene, account, cluster_provider, image_ref, model_arts, notebook, provider, secret,
+};
 use fakecloud::{HuaweiAccount, defaults};
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
@@ -163,4 +165,31 @@ async fn what_is_missing_or_half_there_is_named() {
         .await;
     assert_eq!(run.code, 1);
     assert!(run.stdout.contains("Secret imageref-system/keys: the Secret lacks accessKeyId; it has accessKeyID, accessKeySecret"), "{}", run.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_that_many_providers_name_is_tried_three_times_at_most() {
+    let scene = Scene::new().await;
+    let source = notebook(defaults::ASCEND_NOTEBOOK_ID);
+    let each = |n: usize| {
+        // Another project is another account, with a gate of its own.
+        let platform = format!(
+            "modelArts: {{region: {}, projectId: p{n}, endpoint: ENDPOINT}}",
+            defaults::REGION
+        );
+        let by = format!("providerRef: {{kind: ImageProvider, name: p{n}}}");
+        let name = format!("r{n}");
+        provider("a", &format!("p{n}"), &platform) + &image_ref("a", &name, &source, &[&by])
+    };
+    let key = secret("a", "keys", defaults::HUAWEI_AK, "PLANTED");
+    scene.write("all.yaml", &(0..8).fold(key, |text, n| text + &each(n)));
+    let run = scene.run(&["-f", "all.yaml"]).await;
+    assert_eq!(run.code, 1, "{}{}", run.stdout, run.stderr);
+    let failed = run.stdout.matches(": AuthenticationFailed: ").count();
+    assert_eq!(failed, 8, "{}", run.stdout);
+    let calls = scene.cloud.calls().total();
+    assert!(
+        (1..=3).contains(&calls),
+        "{calls}: more than five in a row lock the key"
+    );
 }

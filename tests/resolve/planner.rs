@@ -95,6 +95,7 @@ async fn the_status_is_what_the_planner_makes_of_the_same_answer() {
             look: look.map_or_else(Look::Failed, |facts| Look::Found {
                 facts: facts.into(),
                 as_of: jiff::Timestamp::MAX,
+                contents: imageref::plan::Contents::NotAsked,
             }),
             memory: Memory::default(),
             now: jiff::Timestamp::now(),

@@ -10,14 +10,16 @@ use super::object::NAME_LABEL;
 use crate::api::condition::{self, ConditionType, Truth};
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::cloud::gate::{Gate, Gates, Limits};
-use crate::cloud::identity::{CredentialCache, Identity, ProjectIds, Region};
+use crate::cloud::identity::{CredentialCache, Identity, ProjectIds, Refusals, Region};
 use crate::cloud::provider::{self, Provider};
 use crate::cloud::{AllowedEndpoints, Clouds, Credential};
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::{self, Due, Input, Look, Memory, Provided, ProviderId, Target};
+use crate::registry::Reader;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,18 +33,22 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const MOST_WAITS: usize = 6;
 
 /// How soon to try again for a place among the calls of a provider.
-const NO_PLACE: Duration = Duration::from_millis(50);
+pub(super) const NO_PLACE: Duration = Duration::from_millis(50);
 
 /// Everything that the answers depend on.
 pub(super) struct Asker {
     pub(super) manifests: Manifests,
     pub(super) clouds: Clouds,
+    /// `None`: no registries are asked.
+    pub(super) registries: Option<Reader>,
     pub(super) allowed: AllowedEndpoints,
     pub(super) operator_namespace: String,
     pub(super) environment: Option<Environment>,
     pub(super) gates: Gates,
     pub(super) credentials: CredentialCache,
     pub(super) projects: ProjectIds,
+    /// Users and keys that were refused, whichever providers name them.
+    pub(super) refusals: Arc<Refusals>,
     /// Where the credentials of each provider came from.
     pub(super) origins: Mutex<BTreeMap<ProviderId, String>>,
 }
@@ -83,9 +89,9 @@ impl Observed {
 }
 
 /// Who a provider is towards its platform.
-struct SignedIn {
-    identity: Arc<Identity>,
-    credential: Arc<Credential>,
+pub(super) struct SignedIn {
+    pub(super) identity: Arc<Identity>,
+    pub(super) credential: Arc<Credential>,
     project: Option<Arc<str>>,
 }
 
@@ -119,6 +125,9 @@ impl Asker {
             (Due::Now, Provided::Target { target, .. }, Some(Ok(signed_in))) => {
                 match self.look(object, target, signed_in).await {
                     Ok(facts) => Look::Found {
+                        contents: self
+                            .contents(&subject, &provided, target, signed_in, &facts)
+                            .await,
                         facts: Arc::new(facts),
                         as_of: Timestamp::now(),
                     },
@@ -150,14 +159,16 @@ impl Asker {
         }
     }
 
-    fn find(&self, id: &ProviderId) -> Option<Provider> {
+    pub(super) fn find(&self, id: &ProviderId) -> Option<Provider> {
         self.manifests.providers.get(id).cloned()
     }
 
     /// The provider of a reference, and who it is towards its platform.
     async fn observe(&self, object: &ImageRef) -> Observed {
         let namespace = object.namespace().unwrap_or_default();
-        let chosen = match provider::choose(&object.spec, &namespace, |id| self.find(id)) {
+        let chosen = match provider::choose(object.spec.provider_ref.as_ref(), &namespace, |id| {
+            self.find(id)
+        }) {
             Ok(chosen) => chosen,
             Err(unavailable) => {
                 let fix = "add the provider's file with -f".to_owned();
@@ -289,11 +300,7 @@ impl Asker {
         target: &Target,
         signed_in: &SignedIn,
     ) -> Result<Facts, Failure> {
-        let SignedIn {
-            identity,
-            credential,
-            ..
-        } = signed_in;
+        let identity = &signed_in.identity;
         if let Some(provider) = self.find(&target.provider) {
             // Nobody's files are a tenant's.
             let limits = provider.limits(&Limits::LOOSEST);
@@ -304,7 +311,7 @@ impl Asker {
         let mut waits = 0;
         let mut pauses = BACKOFF.into_iter();
         loop {
-            let (called, result) = self.pass(&gate, object, target, credential).await;
+            let (called, result) = self.pass(&gate, object, target, signed_in).await;
             let failure = match result {
                 Err(failure) if may_pass(failure.kind) => failure,
                 settled => return settled,
@@ -333,13 +340,15 @@ impl Asker {
         gate: &Gate,
         object: &ImageRef,
         target: &Target,
-        credential: &Credential,
+        signed_in: &SignedIn,
     ) -> (bool, Result<Facts, Failure>) {
         let timeout = object.spec.timeout();
+        let credential = &signed_in.credential;
+        let principal = signed_in.identity.asks_as();
+        let called = AtomicBool::new(false);
         loop {
-            let mut called = false;
-            let call = || {
-                called = true;
+            let look = || {
+                called.store(true, Ordering::Relaxed);
                 async {
                     let mut result = self.clouds.look(target, credential, None, timeout).await;
                     if let Err(failure) = &mut result
@@ -351,10 +360,12 @@ impl Asker {
                     result
                 }
             };
+            // Providers that differ in project or endpoint try one key, each at a gate of its own.
+            let call = || self.refusals.attempt(principal, Timestamp::now, look);
             let fingerprint = credential.fingerprint();
             let passed = Box::pin(gate.pass(&fingerprint, Timestamp::now, call)).await;
             if let Some(result) = passed {
-                return (called, result);
+                return (called.into_inner(), result);
             }
             tokio::time::sleep(NO_PLACE).await;
         }

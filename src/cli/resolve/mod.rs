@@ -5,6 +5,7 @@
 //! would break first: with bad input no cloud is asked.
 
 mod ask;
+mod contents;
 mod credentials;
 mod document;
 mod files;
@@ -111,11 +112,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let asker = Asker {
         manifests,
         clouds,
+        registries: arguments.network.registries()?,
         allowed,
         operator_namespace: arguments.operator_namespace,
         environment: (!arguments.no_env).then_some(credentials::process),
         gates: Gates::default(),
         projects: ProjectIds::new(exchanger.clone(), options.refusals.clone()),
+        refusals: options.refusals.clone(),
         credentials: CredentialCache::new(exchanger, options),
         origins: std::sync::Mutex::default(),
     };

@@ -78,6 +78,16 @@ impl Gates {
         }
     }
 
+    /// Each provider that uses a gate, with it.
+    pub fn in_use(&self) -> Vec<(ProviderId, Arc<Gate>)> {
+        let known = self.known();
+        let gate = |key| known.gates.get(key).map(|(gate, _)| gate.clone());
+        let users = known.users.iter();
+        users
+            .filter_map(|(provider, (key, _))| Some((provider.clone(), gate(key)?)))
+            .collect()
+    }
+
     /// Says that a provider uses no gate.
     pub fn leave(&self, provider: &ProviderId) {
         self.retain(|other| other != provider);

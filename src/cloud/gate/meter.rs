@@ -64,7 +64,7 @@ impl Meter {
 ///
 /// # Errors
 /// The platform has asked for a pause meanwhile: the rest of a list is not read in it.
-pub(in crate::cloud) async fn turn(now: Timestamp) -> Result<(), Failure> {
+pub(crate) async fn turn(now: Timestamp) -> Result<(), Failure> {
     let booked = METER.try_with(|meter| meter.book(now));
     let wait = booked.unwrap_or(Ok(Duration::ZERO))?;
     if !wait.is_zero() {

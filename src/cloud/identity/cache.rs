@@ -9,6 +9,7 @@ use super::state::{Moment, State, Verdict};
 use super::{Identity, Issued, Refusals, Source};
 use crate::cloud::Credential;
 use crate::facts::{Failure, FailureKind};
+use crate::telemetry::Metrics;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
@@ -35,6 +36,8 @@ pub struct CacheOptions {
     pub capacity: usize,
     /// Users and keys that were refused.
     pub refusals: Arc<Refusals>,
+    /// Where exchanges are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for CacheOptions {
@@ -45,6 +48,7 @@ impl Default for CacheOptions {
             seed: uuid::Uuid::new_v4().as_u64_pair().0,
             capacity: 4096,
             refusals: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 }
@@ -271,6 +275,10 @@ async fn run(
         );
         Err(Failure::new(FailureKind::Unreachable, message))
     });
+    let ended = brought
+        .as_ref()
+        .map_or_else(|failure| failure.kind.as_str(), |_| "issued");
+    held.options.metrics.sign_ins.count([form, ended]);
     let (result, first) = {
         let mut inner = entry.lock();
         inner.flight = None;

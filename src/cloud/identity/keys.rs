@@ -144,6 +144,7 @@ mod tests {
             request_id: None,
             retry_after: None,
             subject_token: None,
+            expires: None,
             date: None,
             body: body.to_string().into_bytes(),
         }

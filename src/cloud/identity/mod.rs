@@ -35,6 +35,7 @@ pub use exchange::{Clock, Exchanger};
 pub use principal::{Principal, Refusals};
 pub use project::ProjectIds;
 pub use proof::{Identity, Proof};
+pub(crate) use source::hashed;
 pub use source::{AgencyUser, Source};
 pub use token::{ALIBABA_AUDIENCE, HUAWEI_AUDIENCE, Mint, TokenSource};
 

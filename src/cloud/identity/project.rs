@@ -10,7 +10,7 @@ use super::entries::{Entries, Worth};
 use super::exchange::{Call, Exchanger};
 use super::huawei_iam::{origin, sign_in};
 use super::refused::Service;
-use super::{CredentialCache, Identity, Refusals, Region, Source};
+use super::{CredentialCache, Identity, Refusals, Region};
 use crate::cloud::transport::Method;
 use crate::cloud::{Credential, LONGEST_PAUSE};
 use crate::facts::{Failure, FailureKind};
@@ -232,11 +232,7 @@ async fn ask(
     identity: Arc<Identity>,
     credential: Arc<Credential>,
 ) -> Answered {
-    // Keys that were issued say nothing of the user they were issued to.
-    let principal = match identity.source() {
-        source @ Source::Static(_) => source.principal(),
-        _ => None,
-    };
+    let principal = identity.asks_as();
     let clock = || held.exchanger.now();
     let call = || held.exchanger.project_id(&identity, &credential);
     let asked = Box::pin(held.refusals.attempt(principal, clock, call)).await;

@@ -5,6 +5,7 @@
 //! kept under its hash, so naming another's key, role or agency finds nothing.
 
 use super::endpoints::Region;
+use super::principal::Principal;
 use super::source::{Source, hashed};
 use super::token::{TokenSource, read_token};
 use secrecy::ExposeSecret;
@@ -54,6 +55,15 @@ impl Identity {
             region,
             proof,
         })
+    }
+
+    /// Whom it is that a platform refuses if it refuses this identity's credential. `None` for keys
+    /// that were issued: a refusal of them says nothing of the user they were issued to.
+    pub fn asks_as(&self) -> Option<Principal> {
+        match &self.source {
+            source @ Source::Static(_) => source.principal(),
+            _ => None,
+        }
     }
 
     /// The form of proof.

@@ -42,20 +42,20 @@ pub fn backoff(failures: u32) -> Duration {
 }
 
 /// What is left of a life when it begins; none for an end in the past.
-pub(super) fn life(issued: Timestamp, expires: Timestamp) -> Duration {
+pub(crate) fn life(issued: Timestamp, expires: Timestamp) -> Duration {
     Duration::try_from(issued.duration_until(expires))
         .unwrap_or_default()
         .min(LONGEST_LIFE)
 }
 
-pub(super) fn renew_after(life: Duration, seed: u64) -> Duration {
+pub(crate) fn renew_after(life: Duration, seed: u64) -> Duration {
     let spread = u32::try_from(seed % 1024).unwrap_or_default();
     let early = (life * 2 / 3).saturating_sub(life / 10 * spread / 1024);
     let latest = life.saturating_sub(MARGIN).max(life / 2);
     early.min(latest).max(EXCHANGE_GAP)
 }
 
-pub(super) fn good_for(life: Duration) -> Duration {
+pub(crate) fn good_for(life: Duration) -> Duration {
     life.saturating_sub((life / 10).min(IN_FLIGHT))
         .max(EXCHANGE_GAP)
 }

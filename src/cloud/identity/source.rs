@@ -333,7 +333,7 @@ impl Source {
 }
 
 /// A hash of parts in their order.
-pub(super) fn hashed<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+pub(crate) fn hashed<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         // The length in front: "ab" + "c" and "a" + "bc" are different proofs.

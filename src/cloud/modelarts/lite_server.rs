@@ -10,7 +10,7 @@
 use super::{PAGE, Project, check_id};
 use crate::cloud::paging::{Found, Page, Paging, of_list};
 use crate::cloud::select::matches;
-use crate::cloud::{facts_of, invalid, read};
+use crate::cloud::{Operation, facts_of, invalid, read};
 use crate::facts::lite_server::{LiteServerImage, LiteServerPage};
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::target::Query;
@@ -18,7 +18,11 @@ use crate::plan::target::Query;
 /// `GetDevServerImage`.
 pub(in crate::cloud) async fn by_id(project: &Project<'_>, id: &str) -> Result<Facts, Failure> {
     let answer = project
-        .get(&format!("dev-servers/images/{}", check_id(id)?), &[])
+        .get(
+            Operation::GetDevServerImage,
+            &format!("dev-servers/images/{}", check_id(id)?),
+            &[],
+        )
         .await?;
     let image: LiteServerImage = read(project.endpoint, &answer)?;
     facts_of(
@@ -64,7 +68,11 @@ async fn list(
         ];
         parameters.extend(server_type.map(|server_type| ("server_type", server_type.to_owned())));
         let answer = project
-            .get("dev-servers/images", &parameters)
+            .get(
+                Operation::ListDevServerImages,
+                "dev-servers/images",
+                &parameters,
+            )
             .await
             .map_err(of_list)?;
         let page: LiteServerPage = read(project.endpoint, &answer)?;

@@ -11,7 +11,7 @@ pub(super) mod notebook;
 pub mod sign;
 
 use super::transport::{self, Answer, Request};
-use super::{Clouds, Credential, check_segment};
+use super::{Clouds, Credential, Operation, check_segment};
 use crate::facts::{Failure, FailureKind};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
@@ -33,7 +33,12 @@ pub(super) struct Project<'a> {
 impl Project<'_> {
     /// Asks for a path below the project; `path` consists of checked segments. An answer that is
     /// not a success is a failure.
-    async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, Failure> {
+    async fn get(
+        &self,
+        operation: Operation,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Answer, Failure> {
         let path = format!("/v1/{}/{path}", check_segment(self.id)?);
         let query: Vec<_> = query
             .iter()
@@ -42,11 +47,10 @@ impl Project<'_> {
         let now = (self.clouds.entropy.clock)();
         let (query, headers) = self.sign(&path, &query, now)?;
         let request = Request::get(self.endpoint, &path, &query, &headers);
-        let answer = self.clouds.get(&request, now).await?;
-        if (200..300).contains(&answer.status) {
-            return Ok(answer);
-        }
-        Err(error::classify(answer.status, &answer.body).into_failure(&answer, self.credential))
+        let refused = |answer: &Answer| {
+            error::classify(answer.status, &answer.body).into_failure(answer, self.credential)
+        };
+        self.clouds.get(operation, &request, now, refused).await
     }
 
     /// Query and headers as they are to be sent.

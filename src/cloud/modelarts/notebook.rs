@@ -9,7 +9,7 @@
 use super::{PAGE, Project, check_id};
 use crate::cloud::paging::{Found, Page, Paging, of_list};
 use crate::cloud::select::{PRESET, matches};
-use crate::cloud::{facts_of, invalid, read};
+use crate::cloud::{Operation, facts_of, invalid, read};
 use crate::facts::notebook::{NotebookImage, NotebookPage};
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::target::Query;
@@ -19,7 +19,11 @@ const OWN: &str = "DEDICATED";
 /// `ShowImage`.
 pub(in crate::cloud) async fn by_id(project: &Project<'_>, id: &str) -> Result<Facts, Failure> {
     let answer = project
-        .get(&format!("images/{}", check_id(id)?), &[])
+        .get(
+            Operation::ShowImage,
+            &format!("images/{}", check_id(id)?),
+            &[],
+        )
         .await?;
     let image: NotebookImage = read(project.endpoint, &answer)?;
     // An answer without an id is not an image, whatever else it has.
@@ -92,7 +96,10 @@ async fn list(
             ("offset", paging.offset().to_string()),
             ("type", type_.to_owned()),
         ]);
-        let answer = project.get("images", &parameters).await.map_err(of_list)?;
+        let answer = project
+            .get(Operation::ListImage, "images", &parameters)
+            .await
+            .map_err(of_list)?;
         let page: NotebookPage = read(project.endpoint, &answer)?;
         let id = answer.request_id.as_deref();
         let facts = page

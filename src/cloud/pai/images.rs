@@ -9,7 +9,7 @@
 use super::Region;
 use crate::cloud::paging::{Found, Page, Paging, of_list};
 use crate::cloud::select::matches;
-use crate::cloud::{check_segment, facts_of, invalid, read};
+use crate::cloud::{Operation, check_segment, facts_of, invalid, read};
 use crate::facts::pai::{PaiImage, PaiPage};
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::target::Query;
@@ -26,7 +26,7 @@ pub(in crate::cloud) async fn by_id(region: &Region<'_>, id: &str) -> Result<Fac
         ));
     }
     let path = format!("/api/v1/images/{}", check_segment(id)?);
-    let answer = region.get("GetImage", &path, &[verbose()]).await?;
+    let answer = region.get(Operation::GetImage, &path, &[verbose()]).await?;
     let image: PaiImage = read(region.endpoint, &answer)?;
     // The answer need not repeat the id, so it must show in another way that it is an image.
     let facts = image.into_facts(Some(id), answer.request_id.as_deref());
@@ -77,7 +77,7 @@ async fn list(
         parameters.extend(name.map(|name| ("Name", name.to_owned())));
         parameters.extend(workspace_id.map(|id| ("WorkspaceId", id.to_owned())));
         let answer = region
-            .get("ListImages", "/api/v1/images", &parameters)
+            .get(Operation::ListImages, "/api/v1/images", &parameters)
             .await
             .map_err(of_list)?;
         let page: PaiPage = read(region.endpoint, &answer)?;

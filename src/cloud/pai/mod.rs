@@ -9,7 +9,7 @@ pub(super) mod images;
 pub mod sign;
 
 use super::transport::{self, Answer, Request};
-use super::{Clouds, Credential};
+use super::{Clouds, Credential, Operation};
 use crate::facts::{Failure, FailureKind};
 
 const VERSION: &str = "2021-02-04";
@@ -22,11 +22,11 @@ pub(super) struct Region<'a> {
 }
 
 impl Region<'_> {
-    /// Calls an action; `path` consists of checked segments. An answer that is not a success is a
-    /// failure.
+    /// Calls the action of an operation; `path` consists of checked segments. An answer that is not a
+    /// success is a failure.
     async fn get(
         &self,
-        action: &str,
+        operation: Operation,
         path: &str,
         query: &[(&str, String)],
     ) -> Result<Answer, Failure> {
@@ -57,7 +57,7 @@ impl Region<'_> {
             security_token: security_token.clone(),
         };
         let action = sign::Action {
-            name: action,
+            name: operation.as_str(),
             version: VERSION,
         };
         let nonce = (self.clouds.entropy.nonce)();
@@ -65,11 +65,10 @@ impl Region<'_> {
         let signed = sign::sign(&request, &credential, action, now, &nonce, rule)
             .map_err(|error| unsignable(&error.to_string()))?;
         let request = Request::get(self.endpoint, path, &signed.query, &signed.headers);
-        let answer = self.clouds.get(&request, now).await?;
-        if (200..300).contains(&answer.status) {
-            return Ok(answer);
-        }
-        Err(error::classify(answer.status, &answer.body).into_failure(&answer, self.credential))
+        let refused = |answer: &Answer| {
+            error::classify(answer.status, &answer.body).into_failure(answer, self.credential)
+        };
+        self.clouds.get(operation, &request, now, refused).await
     }
 }
 

@@ -178,17 +178,23 @@ fn without_provider_ref_the_namespaces_default_comes_before_the_clusters() {
     let find = |id: &ProviderId| all.iter().find(|p| p.id() == *id).cloned();
     let spec = ImageRefSpec::default();
     assert_eq!(
-        choose(&spec, "a", find).unwrap().id().kind,
+        choose(spec.provider_ref.as_ref(), "a", find)
+            .unwrap()
+            .id()
+            .kind,
         ProviderKind::Namespaced
     );
     assert_eq!(
-        choose(&spec, "b", find).unwrap().id().kind,
+        choose(spec.provider_ref.as_ref(), "b", find)
+            .unwrap()
+            .id()
+            .kind,
         ProviderKind::Cluster
     );
     let Provided::Unavailable {
         provider: None,
         failure,
-    } = *choose(&spec, "b", |_| None).unwrap_err()
+    } = *choose(spec.provider_ref.as_ref(), "b", |_| None).unwrap_err()
     else {
         panic!()
     };
@@ -201,11 +207,14 @@ fn without_provider_ref_the_namespaces_default_comes_before_the_clusters() {
         ..Default::default()
     };
     assert!(
-        choose(&named, "b", find).is_err(),
+        choose(named.provider_ref.as_ref(), "b", find).is_err(),
         "another namespace's provider is out of reach"
     );
-    assert!(may_use(&named, "a", &all[0].id()) && !may_use(&named, "b", &all[0].id()));
-    assert!(may_use(&spec, "b", &all[1].id()));
+    assert!(
+        may_use(named.provider_ref.as_ref(), "a", &all[0].id())
+            && !may_use(named.provider_ref.as_ref(), "b", &all[0].id())
+    );
+    assert!(may_use(spec.provider_ref.as_ref(), "b", &all[1].id()));
 }
 
 #[test]

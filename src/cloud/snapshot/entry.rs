@@ -3,6 +3,7 @@
 //! Owns the list, the answers about single images, and bounds on both. Must not know whose they
 //! are. The invariant that would break first: answers about single images are as bounded as lists.
 
+use super::Listed;
 use super::choice::{By, choose, unlisted_for};
 use super::listing::Listing;
 use super::slot::{Kept, Slot};
@@ -20,7 +21,7 @@ const FEW_GETS: usize = 64;
 /// What an answer about one image is taken to hold, in bytes.
 const WEIGHT_OF_GET: usize = 2048;
 /// An entry is kept so long, or twice the largest age that was asked for.
-const IDLE: Duration = Duration::from_secs(3 * 3600);
+pub(super) const IDLE: Duration = Duration::from_secs(3 * 3600);
 
 /// What a platform says about one image: it is, it is not, or the name means several.
 pub(super) type Said = Result<Arc<Facts>, Failure>;
@@ -109,6 +110,24 @@ impl Entry {
         let failed = self.list.failed()?;
         let time = unlisted_for(failed.failure.kind, failed.in_a_row)?;
         (now < failed.at.saturating_add(time)).then_some(failed.failure)
+    }
+
+    /// What the last list came to; `None` if none was asked for.
+    pub(super) fn listed(&self) -> Option<Listed> {
+        if let Some(failed) = self.list.failed() {
+            let lasts = unlisted_for(failed.failure.kind, 1).is_some();
+            let refused = lasts.then_some(Listed::Refused(failed.failure));
+            return Some(refused.unwrap_or(Listed::Unclear));
+        }
+        let kept = self.list.kept()?;
+        Some(match kept.value.cut {
+            Some(cut) => Listed::Cut {
+                cut,
+                images: kept.value.images().count(),
+            },
+            None if kept.value.whole => Listed::Whole,
+            None => Listed::Unclear,
+        })
     }
 
     fn gets(&self) -> MutexGuard<'_, Gets> {

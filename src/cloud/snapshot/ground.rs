@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Cheap to clone; clones share everything.
 #[derive(Clone)]
-pub(super) struct Ground {
+pub(crate) struct Ground {
     clock: Clock,
     made: Instant,
     held: Arc<AtomicUsize>,
@@ -21,14 +21,14 @@ pub(super) struct Ground {
 
 /// A time by both clocks.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
-    pub(super) wall: Timestamp,
+pub(crate) struct Moment {
+    pub(crate) wall: Timestamp,
     /// Since the ground was made.
-    pub(super) run: Duration,
+    pub(crate) run: Duration,
 }
 
 impl Ground {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
             made: Instant::now(),
@@ -36,11 +36,11 @@ impl Ground {
         }
     }
 
-    pub(super) fn run(&self) -> Duration {
+    pub(crate) fn run(&self) -> Duration {
         self.made.elapsed()
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         Moment {
             wall: (self.clock)(),
             run: self.run(),
@@ -48,7 +48,7 @@ impl Ground {
     }
 
     /// The earliest time that an answer may be of, if it is given now.
-    pub(super) fn floor(&self, max_age: Duration, not_before: Option<Timestamp>) -> Duration {
+    pub(crate) fn floor(&self, max_age: Duration, not_before: Option<Timestamp>) -> Duration {
         let now = self.now();
         let ago = not_before.map_or(Duration::MAX, |time| {
             let ago = now.wall.duration_since(time);
@@ -63,7 +63,7 @@ impl Ground {
     }
 
     /// Adds to what is held, until it is dropped.
-    pub(super) fn weight(&self, bytes: usize) -> Weight {
+    pub(crate) fn weight(&self, bytes: usize) -> Weight {
         self.held.fetch_add(bytes, Ordering::Relaxed);
         Weight {
             held: self.held.clone(),
@@ -72,13 +72,13 @@ impl Ground {
     }
 
     /// About how many bytes are held.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 }
 
 /// A part of what is held.
-pub(super) struct Weight {
+pub(crate) struct Weight {
     held: Arc<AtomicUsize>,
     bytes: usize,
 }

@@ -7,10 +7,10 @@
 
 mod choice;
 mod entry;
-mod ground;
+pub(crate) mod ground;
 mod listing;
 mod scope;
-mod slot;
+pub(crate) mod slot;
 
 pub use choice::By;
 pub use listing::Listing;
@@ -20,7 +20,7 @@ use super::identity::{Clock, Proof};
 use super::paging::Cut;
 use super::wrong_platform;
 use crate::facts::{Facts, Failure, FailureKind};
-use crate::plan::target::Target;
+use crate::plan::target::{Account, Target};
 use entry::{Ask, Entry, Said};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -101,6 +101,25 @@ pub struct ListState {
     pub whole: bool,
     /// The bound that ended it early.
     pub cut: Option<Cut>,
+}
+
+/// What the list of a scope came to when it was asked for last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// It was read whole.
+    Whole,
+    /// It was ended early by this bound, after so many images.
+    Cut {
+        /// The bound.
+        cut: Cut,
+        /// The images that were read.
+        images: usize,
+    },
+    /// It cannot be read, and that does not pass by itself.
+    Refused(Failure),
+    /// It may be otherwise the next time: an outage says nothing of a list, nor does one that moved
+    /// while it was read.
+    Unclear,
 }
 
 /// What snapshots need to know beside questions.
@@ -236,6 +255,22 @@ impl Snapshots {
     pub fn unlisted(&self, proof: Proof, scope: &Scope) -> Option<Failure> {
         let entry = self.0.entries().get(&(proof, scope.clone())).cloned()?;
         entry.unlisted(self.0.ground.run())
+    }
+
+    /// What the lists of an account came to that were asked for with this proof.
+    pub fn lists(&self, proof: Proof, account: &Account) -> Vec<(Scope, Listed)> {
+        let entries = self.0.entries();
+        let own = entries
+            .iter()
+            .filter(|((of, scope), _)| *of == proof && scope.is_of(account));
+        own.filter_map(|((_, scope), entry)| Some((scope.clone(), entry.listed()?)))
+            .collect()
+    }
+
+    /// Whether less time has passed than an entry is kept that nobody asks for: what is not here may
+    /// have been known to the process before this one.
+    pub fn is_young(&self) -> bool {
+        self.0.ground.run() < entry::IDLE
     }
 
     /// Drops what nobody has asked for in a long time.

@@ -55,6 +55,27 @@ impl Scope {
         &self.account
     }
 
+    /// Whether it is asked at this account, in whichever workspace.
+    pub fn is_of(&self, account: &Account) -> bool {
+        let mut own = self.account.clone();
+        match (&mut own, account) {
+            (
+                Account::ModelArts { workspace_id, .. },
+                Account::ModelArts {
+                    workspace_id: any, ..
+                },
+            ) => workspace_id.clone_from(any),
+            (
+                Account::Pai { workspace_id, .. },
+                Account::Pai {
+                    workspace_id: any, ..
+                },
+            ) => workspace_id.clone_from(any),
+            _ => {}
+        }
+        own == *account
+    }
+
     /// The API that lists it.
     pub fn api(&self) -> Api {
         self.api

@@ -12,31 +12,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Bound on one call, whatever bounds it has itself.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a failure stands for the next one that would ask. How soon a failing platform is called is
 /// for whoever makes the calls to say.
 const HOLD: Duration = Duration::from_secs(5);
 
 /// What a call brings; `None` if it was not made, since too many wait already.
-pub(super) type Call<T> = BoxFuture<'static, Option<Result<T, Failure>>>;
+pub(crate) type Call<T> = BoxFuture<'static, Option<Result<T, Failure>>>;
 
 type Outcome<T> = Option<Result<Arc<Kept<T>>, Failure>>;
 type Flight<T> = Shared<BoxFuture<'static, Outcome<T>>>;
 
 /// What was learned.
-pub(super) struct Kept<T> {
-    pub(super) value: T,
+pub(crate) struct Kept<T> {
+    pub(crate) value: T,
     /// When the call began: the value is not of before.
-    pub(super) began: Moment,
+    pub(crate) began: Moment,
     _weight: Weight,
 }
 
 /// The last call, if it failed.
 #[derive(Clone)]
-pub(super) struct Failed {
-    pub(super) failure: Failure,
-    pub(super) at: Duration,
-    pub(super) in_a_row: u32,
+pub(crate) struct Failed {
+    pub(crate) failure: Failure,
+    pub(crate) at: Duration,
+    pub(crate) in_a_row: u32,
     until: Duration,
 }
 
@@ -46,14 +46,14 @@ struct State<T> {
     flight: Option<Flight<T>>,
 }
 
-pub(super) struct Slot<T> {
+pub(crate) struct Slot<T> {
     state: Mutex<State<T>>,
     weigh: fn(&T) -> usize,
 }
 
 impl<T: Send + Sync + 'static> Slot<T> {
     /// `weigh` says about how many bytes a value holds.
-    pub(super) fn new(weigh: fn(&T) -> usize) -> Self {
+    pub(crate) fn new(weigh: fn(&T) -> usize) -> Self {
         Self {
             state: Mutex::new(State {
                 kept: None,
@@ -70,22 +70,22 @@ impl<T: Send + Sync + 'static> Slot<T> {
     }
 
     /// What was learned last, however long ago.
-    pub(super) fn kept(&self) -> Option<Arc<Kept<T>>> {
+    pub(crate) fn kept(&self) -> Option<Arc<Kept<T>>> {
         self.lock().kept.clone()
     }
 
     /// What was learned by a call that did not begin before `floor`.
-    pub(super) fn fresh(&self, floor: Duration) -> Option<Arc<Kept<T>>> {
+    pub(crate) fn fresh(&self, floor: Duration) -> Option<Arc<Kept<T>>> {
         self.kept().filter(|kept| kept.began.run >= floor)
     }
 
     /// How the last call failed.
-    pub(super) fn failed(&self) -> Option<Failed> {
+    pub(crate) fn failed(&self) -> Option<Failed> {
         self.lock().failed.clone()
     }
 
     /// Whether it saves a call to whoever asks for nothing older than `floor`.
-    pub(super) fn is_needed(&self, floor: Duration, now: Duration) -> bool {
+    pub(crate) fn is_needed(&self, floor: Duration, now: Duration) -> bool {
         let state = self.lock();
         let kept = state.kept.as_ref();
         let failed = state.failed.as_ref();
@@ -95,7 +95,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
 
     /// What a call brings that did not begin before `floor`, which lies not in the future: one
     /// that is remembered, or one under way, or one of its own. It goes on if those who wait give up.
-    pub(super) async fn obtain(
+    pub(crate) async fn obtain(
         self: &Arc<Self>,
         floor: Duration,
         ground: &Ground,

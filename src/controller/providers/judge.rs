@@ -8,6 +8,7 @@ use crate::api::condition::Truth;
 use crate::cloud::gate::{Gate, Health};
 use crate::cloud::provider::Provider;
 use crate::cloud::sign_in::SignIn;
+use crate::cloud::snapshot::{Listed, Scope};
 use crate::controller::Context;
 use crate::controller::observe::{self, Version};
 use crate::controller::sign_ins::{self, NotSignedIn, SignedIn};
@@ -26,6 +27,8 @@ pub(super) struct Judged {
     pub(super) version: Version,
     pub(super) project: Option<String>,
     pub(super) gate: Option<Arc<Gate>>,
+    /// What the lists came to that were read with its proof; `None` while it has none.
+    pub(super) lists: Option<Vec<(Scope, Listed)>>,
 }
 
 impl Judged {
@@ -34,9 +37,10 @@ impl Judged {
             truth: Truth::False,
             reason,
             message,
-            version: Version::Unusable(reason.as_str()),
+            version: Version::unusable(reason.as_str()),
             project: None,
             gate: None,
+            lists: None,
         }
     }
 }
@@ -93,9 +97,10 @@ pub(super) async fn judge(context: &Context, provider: &Provider) -> Option<Judg
         truth,
         reason,
         message,
-        version: observe::version(context, provider, &identity, &account),
+        version: observe::version(context, provider, &identity, &account).await,
         project: project.map(|id| id.to_string()),
         gate: Some(gate),
+        lists: Some(context.snapshots.lists(identity.proof(), &account)),
     })
 }
 

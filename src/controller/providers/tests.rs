@@ -1,6 +1,7 @@
 //! Who is told of a provider's change, and when a Secret is read again.
 
 use super::*;
+use tokio::time::Instant;
 
 #[tokio::test]
 async fn everybody_is_told_however_many_they_are() {

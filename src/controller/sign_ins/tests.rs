@@ -26,7 +26,14 @@ fn no_failure_of_an_exchange_says_that_a_references_spec_or_image_is_wrong() {
 fn sign_ins(stub: &Stub) -> SignIns {
     let exchanger = Exchanger::new(Network::default(), IdentityEndpoints::default()).unwrap();
     let own = OperatorIdentities::default();
-    SignIns::new(stub.client.clone(), "system", own, Arc::new(exchanger))
+    let exchanger = Arc::new(exchanger);
+    SignIns::new(
+        stub.client.clone(),
+        "system",
+        own,
+        exchanger,
+        Arc::default(),
+    )
 }
 
 fn provider(auth: &Value) -> Provider {

@@ -111,7 +111,10 @@ impl Site {
             name: "operator",
             program: self.program.clone(),
             args: args.map(str::to_owned).to_vec(),
-            env: vec![("KUBECONFIG".into(), kubeconfig.display().to_string())],
+            env: vec![
+                ("KUBECONFIG".into(), kubeconfig.display().to_string()),
+                ("IMAGEREF_METRICS_ADDRESS".into(), "127.0.0.1:0".into()),
+            ],
             folder: self.cluster.folder(),
             removes_folder: false,
         })?;

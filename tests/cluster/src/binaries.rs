@@ -13,25 +13,40 @@ use std::{
 
 /// What a cluster cannot do without.
 const TOOLS: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
+const REGISTRY: &str = "registry";
 
 /// The folder in which `etcd`, `kube-apiserver` and `kubectl` are looked for. It is absolute: the
 /// servers run in a working folder of their own.
 pub(crate) fn folder() -> PathBuf {
-    let set = |name: &str| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let folder = match (set("KUBEBUILDER_ASSETS"), set("CONTROL_PLANE_DIR")) {
-        (Some(assets), _) => assets,
-        (None, Some(built)) => built.join("bin"),
-        (None, None) => {
-            let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-            let workspace = here.ancestors().nth(2).unwrap_or(here);
-            workspace.join("target/control-plane/bin")
-        }
-    };
+    let folder = set("KUBEBUILDER_ASSETS").unwrap_or_else(built);
     std::path::absolute(&folder).unwrap_or(folder)
+}
+
+/// Where the registry is. The usual bundles of `KUBEBUILDER_ASSETS` have none, so it may also be
+/// where it is built.
+pub(crate) fn registry() -> PathBuf {
+    let brought = folder().join(REGISTRY);
+    if brought.is_file() {
+        return brought;
+    }
+    let built = built().join(REGISTRY);
+    std::path::absolute(&built).unwrap_or(built)
+}
+
+fn set(name: &str) -> Option<PathBuf> {
+    env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+/// The folder that `build.sh` fills.
+fn built() -> PathBuf {
+    if let Some(built) = set("CONTROL_PLANE_DIR") {
+        return built.join("bin");
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = here.ancestors().nth(2).unwrap_or(here);
+    workspace.join("target/control-plane/bin")
 }
 
 /// Whether a cluster can be started here; the error is a sentence that says how to get there.
@@ -64,9 +79,29 @@ fn missing_in(folder: &Path) -> Result<(), String> {
 /// # Panics
 /// If `CI` is set in the environment: there, a skipped test is a failed one.
 pub fn require() -> bool {
-    let Err(why) = available() else { return true };
+    have(available())
+}
+
+/// The same for a test that needs a registry.
+///
+/// # Panics
+/// As [`require`].
+pub fn require_registry() -> bool {
+    let path = registry();
+    have(if path.is_file() {
+        Ok(())
+    } else {
+        Err(format!(
+            "no registry at {}: run `make control-plane` (or tests/cluster/build.sh)",
+            path.display()
+        ))
+    })
+}
+
+fn have(found: Result<(), String>) -> bool {
+    let Err(why) = found else { return true };
     let ci = env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
-    assert!(!ci, "tests need a control plane: {why}");
+    assert!(!ci, "tests need what is not built: {why}");
     let thread = std::thread::current();
     // `eprintln!` would be swallowed with the output of a test that passes.
     let _ = writeln!(

@@ -68,7 +68,7 @@ impl Credentials {
     }
 }
 
-fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
+pub(crate) fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut params = CertificateParams::default();
     params
         .distinguished_name
@@ -78,9 +78,9 @@ fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
 }
 
-/// The certificate and key of the API server, both PEM. Names that are IP addresses become IP
+/// A server's certificate and key, both PEM. Names that are IP addresses become IP
 /// alternative names.
-fn serving(ca: &CertifiedIssuer<'static, KeyPair>) -> Result<(String, String)> {
+pub(crate) fn serving(ca: &CertifiedIssuer<'static, KeyPair>) -> Result<(String, String)> {
     let names = [
         "127.0.0.1",
         "localhost",

@@ -1,6 +1,6 @@
-//! A real kube-apiserver and etcd on loopback, started for tests and for the demo.
+//! A real kube-apiserver and etcd, and a real registry, on loopback: for tests and for the demo.
 //!
-//! Owns the life of the two servers: what they are started with, when they count as ready, and
+//! Owns the life of the servers: what they are started with, when they count as ready, and
 //! that they end with the process that started them. It must not know what runs against them: no
 //! custom resource and no manifest of the operator is named here.
 //!
@@ -29,9 +29,11 @@ mod flags;
 mod kubeconfig;
 mod kubectl;
 mod port;
+mod registry;
 mod server;
 
-pub use binaries::{available, require};
+pub use binaries::{available, require, require_registry};
 pub use control_plane::Cluster;
 pub use kubeconfig::{MARK as KUBECONFIG_MARK, write_private};
+pub use registry::{Registry, RegistryAuth};
 pub use server::{Server, Spec};

@@ -383,3 +383,15 @@ fn testcluster_does_not_overwrite_the_kubeconfig_of_someone_else() {
     assert!(why.contains("was not written by testcluster"), "{why}");
     assert_eq!(fs::read_to_string(&config).unwrap(), "apiVersion: v1\n");
 }
+
+#[test]
+fn a_registry_leaves_nothing_behind() {
+    if !cluster::require_registry() {
+        return;
+    }
+    let registry = cluster::Registry::start(true, cluster::RegistryAuth::Open).unwrap();
+    let folder = registry.folder().to_owned();
+    assert!(!processes_of(&folder).is_empty());
+    drop(registry);
+    assert_gone(&folder);
+}

@@ -56,6 +56,12 @@ pub enum Operation {
     EcsMetadataKeys,
     /// Alibaba Cloud: temporary keys of a credentials URI.
     CredentialsUri,
+    /// SWR: a temporary login.
+    SwrCreateSecret,
+    /// Container Registry: the hosts of an instance.
+    AcrListInstanceEndpoint,
+    /// Container Registry: a temporary login.
+    AcrGetAuthorizationToken,
 }
 
 /// The services of the simulated clouds, each on a host of its own in the real ones.
@@ -79,6 +85,10 @@ pub enum Service {
     EcsMetadata,
     /// Alibaba Cloud credentials URI.
     CredentialsUri,
+    /// Huawei Cloud SWR, its management API.
+    Swr,
+    /// Alibaba Cloud Container Registry, its API.
+    Acr,
 }
 
 impl Operation {
@@ -105,6 +115,10 @@ impl Operation {
             | Operation::EcsMetadataRole
             | Operation::EcsMetadataKeys => Service::EcsMetadata,
             Operation::CredentialsUri => Service::CredentialsUri,
+            Operation::SwrCreateSecret => Service::Swr,
+            Operation::AcrListInstanceEndpoint | Operation::AcrGetAuthorizationToken => {
+                Service::Acr
+            }
         }
     }
 }

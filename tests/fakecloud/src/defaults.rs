@@ -52,6 +52,13 @@ pub const ALIBABA_OIDC_PROVIDER_ARN: &str = "acs:ram::1000000000000001:oidc-prov
 /// `aud` that Alibaba Cloud asks for.
 pub const ALIBABA_ID_TOKEN_AUDIENCE: &str = "sts.aliyuncs.com";
 
+/// The registry that SWR gives logins for.
+pub const SWR_HOST: &str = "swr.cn-north-4.myhuaweicloud.com";
+/// An instance of Alibaba Cloud Container Registry.
+pub const ACR_INSTANCE: &str = "cri-fake000000000001";
+/// The host of that instance.
+pub const ACR_HOST: &str = "fake-registry.cn-north-4.cr.aliyuncs.com";
+
 /// The notebook image of the documents' example, served byte for byte.
 pub const SEED_NOTEBOOK_ID: &str = "278e88d1-5b71-4766-8502-b3ba72e824d9";
 /// The other preset of the documents' list example.

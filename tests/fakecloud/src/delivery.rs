@@ -5,7 +5,7 @@ use crate::answer::{Answer, Call};
 use crate::calls::{Operation, Service};
 use crate::faults::FaultKind;
 use crate::state::State;
-use crate::{gateway, iam, modelarts, pai};
+use crate::{gateway, iam, modelarts, pai, swr};
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -63,7 +63,8 @@ pub(crate) fn answer_instead(
         }
         FaultKind::Internal500 => {
             let code = match operation.map(Operation::service) {
-                Some(Service::Pai | Service::AlibabaSts) => "InternalError",
+                Some(Service::Pai | Service::AlibabaSts | Service::Acr) => "InternalError",
+                Some(Service::Swr) => "SVCSTG.SWR.5000000",
                 Some(Service::Iam | Service::HuaweiSts) => "IAM.0006",
                 _ => "ModelArts.5039",
             };
@@ -124,7 +125,9 @@ fn cloud_error(
     message: &str,
 ) -> Answer {
     match operation.map(Operation::service) {
-        Some(Service::Pai | Service::AlibabaSts) => pai::error(state, call, status, code, message),
+        Some(Service::Pai | Service::AlibabaSts | Service::Acr) => {
+            pai::error(state, call, status, code, message)
+        }
         _ if code.starts_with("APIG") => gateway::error(call, status, code, message),
         Some(Service::Iam | Service::HuaweiSts) => iam::error(state, status, code, message),
         // Metadata services answer in plain words.
@@ -134,6 +137,7 @@ fn cloud_error(
             | Service::EcsMetadata
             | Service::CredentialsUri,
         ) => Answer::new(status, "text/plain", message),
+        Some(Service::Swr) => swr::error(status, code, message),
         Some(Service::ModelArts) | None => modelarts::error(status, code, message),
     }
 }

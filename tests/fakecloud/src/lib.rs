@@ -4,6 +4,7 @@
 //! the product. The clouds judge its requests by an implementation of their own.
 
 mod accounts;
+mod acr;
 mod admin;
 mod alibaba_instance;
 mod alibaba_sts;
@@ -22,10 +23,12 @@ mod modelarts;
 mod options;
 mod pages;
 mod pai;
+mod registry_logins;
 mod route;
 mod seen;
 mod server;
 mod state;
+mod swr;
 mod temporary;
 mod trust;
 pub mod verify;
@@ -39,6 +42,7 @@ pub use options::{
     ArchCase, EcsMetadata, IamErrorShape, KeyEnvelope, KeyNames, ListLie, MetadataToken,
     ModelArtsNotFound, Options, PageBase, PageSizeField,
 };
+pub use registry_logins::RegistryLogin;
 pub use seen::{Place, SeenToken, TokenKind};
 pub use state::{AlibabaAccount, HuaweiAccount};
 pub use trust::{Agency, IdentityProvider, Role};

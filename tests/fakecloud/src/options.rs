@@ -78,6 +78,18 @@ pub struct Options {
     pub pai_echo_image_id: bool,
     /// Status of PAI's throttling: 400 or 429.
     pub pai_throttle_status: u16,
+    /// Life of temporary logins of registries, in seconds.
+    pub registry_login_ttl_s: i64,
+    /// The registry that SWR gives logins for.
+    pub swr_host: String,
+    /// SWR says when a login ends.
+    pub swr_expireat: bool,
+    /// The instance of Container Registry.
+    pub acr_instance: String,
+    /// The hosts of that instance.
+    pub acr_domains: Vec<String>,
+    /// Container Registry's own refusals come as 200 with `IsSuccess` false.
+    pub acr_failures_as_success: bool,
 }
 
 impl Default for Options {
@@ -116,6 +128,12 @@ impl Default for Options {
             pai_lower_case_errors: false,
             pai_echo_image_id: false,
             pai_throttle_status: 400,
+            registry_login_ttl_s: 3600,
+            swr_host: defaults::SWR_HOST.to_owned(),
+            swr_expireat: true,
+            acr_instance: defaults::ACR_INSTANCE.to_owned(),
+            acr_domains: vec![defaults::ACR_HOST.to_owned()],
+            acr_failures_as_success: false,
         }
     }
 }

@@ -99,7 +99,7 @@ pub(crate) fn no_such_api(state: &State, call: &Call<'_>) -> Answer {
 }
 
 pub(crate) fn handle(state: &mut State, call: &mut Call<'_>, target: &Target) -> Answer {
-    if let Err(answer) = authenticate(state, call, target) {
+    if let Err(answer) = authenticate(state, call, VERSION, target.action()) {
         return answer;
     }
     if state.options.denied.contains(&target.operation()) {
@@ -120,7 +120,13 @@ pub(crate) fn handle(state: &mut State, call: &mut Call<'_>, target: &Target) ->
     }
 }
 
-fn authenticate(state: &mut State, call: &mut Call<'_>, target: &Target) -> Result<(), Answer> {
+/// Checks signature, version and action.
+pub(crate) fn authenticate(
+    state: &mut State,
+    call: &mut Call<'_>,
+    version: &str,
+    action: &str,
+) -> Result<(), Answer> {
     let accepted =
         acs3::verify(call.wire, call.now, |key| state.alibaba_secret(key)).map_err(|refusal| {
             let (status, code, message) = refusal.answer();
@@ -145,7 +151,7 @@ fn authenticate(state: &mut State, call: &mut Call<'_>, target: &Target) -> Resu
             "Specified signature nonce was used already.",
         ));
     }
-    if call.wire.header("x-acs-version") != Some(VERSION) {
+    if call.wire.header("x-acs-version") != Some(version) {
         return Err(error(
             state,
             call,
@@ -156,7 +162,7 @@ fn authenticate(state: &mut State, call: &mut Call<'_>, target: &Target) -> Resu
     }
     // What a wrong action on a right route gives is not on record: an action that this route does not
     // have is answered like a route that is not there.
-    if call.wire.header("x-acs-action") != Some(target.action()) {
+    if call.wire.header("x-acs-action") != Some(action) {
         return Err(no_such_api(state, call));
     }
     call.principal = Some(format!("ak:{}", accepted.access_key));

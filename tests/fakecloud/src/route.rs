@@ -7,7 +7,9 @@ use crate::images::ImageApi;
 use crate::options::Options;
 use crate::state::State;
 use crate::verify::{WireRequest, decode};
-use crate::{alibaba_instance, alibaba_sts, gateway, huawei_instance, iam, modelarts, pai};
+use crate::{
+    acr, alibaba_instance, alibaba_sts, gateway, huawei_instance, iam, modelarts, pai, swr,
+};
 
 /// Where a request goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(crate) enum Route {
     Pai(pai::Target),
     AlibabaSts(Operation),
     AlibabaInstance(alibaba_instance::Target),
+    Swr,
+    Acr(Operation),
     /// Nowhere at PAI.
     NoPai,
     /// Nowhere at Alibaba Cloud's STS.
@@ -46,7 +50,11 @@ impl Route {
             .unwrap_or_else(|| match (wire.method, segments.as_slice()) {
                 ("GET", ["api", "v1", "images"]) => Route::Pai(pai::Target::Images),
                 ("GET", ["api", "v1", "images", id]) => Route::Pai(pai::Target::Image(decoded(id))),
+                ("POST", ["v2", "manage", "utils", "secret"]) => Route::Swr,
                 (_, ["api", ..]) => Route::NoPai,
+                ("POST", []) if acr::operation(wire).is_some() => {
+                    acr::operation(wire).map_or(Route::NoPai, Route::Acr)
+                }
                 _ if wire.header("x-acs-action").is_some() => Route::NoPai,
                 _ => match alibaba_sts::action(wire) {
                     Some(action) => {
@@ -130,7 +138,7 @@ impl Route {
     /// What the same request gets at a host that does not have the service.
     pub(crate) fn nowhere(&self) -> Self {
         match self {
-            Route::Pai(_) | Route::NoPai => Route::NoPai,
+            Route::Pai(_) | Route::Acr(_) | Route::NoPai => Route::NoPai,
             Route::AlibabaSts(_) | Route::NoAction => Route::NoAction,
             _ => Route::NoHuawei,
         }
@@ -142,8 +150,9 @@ impl Route {
             Route::Iam(target) => Some(target.operation()),
             Route::HuaweiInstance(target) => Some(target.operation()),
             Route::Pai(target) => Some(target.operation()),
-            Route::AlibabaSts(operation) => Some(*operation),
+            Route::AlibabaSts(operation) | Route::Acr(operation) => Some(*operation),
             Route::AlibabaInstance(target) => Some(target.operation()),
+            Route::Swr => Some(Operation::SwrCreateSecret),
             Route::NoPai | Route::NoAction | Route::NoHuawei => None,
         }
     }
@@ -161,7 +170,7 @@ impl Route {
                     format!("token_fake_{}", call.huawei_request_id()),
                 )
                 .with("x-request-id", call.huawei_request_id()),
-            Some(Service::Pai | Service::AlibabaSts) => {
+            Some(Service::Pai | Service::AlibabaSts | Service::Acr) => {
                 answer.with("x-acs-request-id", call.alibaba_request_id())
             }
             None if matches!(self, Route::NoPai | Route::NoAction) => {
@@ -181,6 +190,8 @@ impl Route {
             Route::Pai(target) => pai::handle(state, call, target),
             Route::AlibabaSts(_) => alibaba_sts::handle(state, call),
             Route::AlibabaInstance(target) => alibaba_instance::handle(state, call, target),
+            Route::Swr => swr::create_secret(state, call),
+            Route::Acr(operation) => acr::handle(state, call, *operation),
             Route::NoPai => pai::no_such_api(state, call),
             Route::NoAction => alibaba_sts::no_such_action(state, call),
             Route::NoHuawei => gateway::no_such_api(call),

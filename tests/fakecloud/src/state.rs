@@ -6,6 +6,7 @@ use crate::defaults;
 use crate::faults::Faults;
 use crate::images::Images;
 use crate::options::Options;
+use crate::registry_logins::RegistryLogin;
 use crate::temporary::TemporaryKey;
 use crate::trust::{Identity, Trust};
 use crate::verify::{CLOCK_WINDOW_S, Secret};
@@ -75,6 +76,8 @@ pub(crate) struct State {
     pub(crate) instance_keys: HashMap<&'static str, TemporaryKey>,
     /// Tokens of the metadata services and when they end.
     pub(crate) metadata_tokens: HashMap<String, Timestamp>,
+    /// Logins that were given for registries, oldest first.
+    pub(crate) registry_logins: Vec<RegistryLogin>,
     pub(crate) images: Images,
     pub(crate) options: Options,
     pub(crate) faults: Faults,
@@ -114,6 +117,7 @@ impl Default for State {
             key_identities: HashMap::new(),
             instance_keys: HashMap::new(),
             metadata_tokens: HashMap::new(),
+            registry_logins: Vec::new(),
             images: Images::seeded(),
             options: Options::default(),
             faults: Faults::default(),

@@ -72,6 +72,7 @@ impl Bench {
             seed: 7,
             capacity,
             refusals: Arc::default(),
+            metrics: Arc::default(),
         };
         let (counted, failing, lives) = (calls.clone(), fail.clone(), life.clone());
         let exchange: Exchange = Arc::new(move |_| {

@@ -7,7 +7,7 @@ use crate::api::{
     ConditionType, ImageRefSpec, ImageRefStatus, NotebookSource, Reason, Source as Origin,
 };
 use crate::cloud::gate::{Gate, Gates};
-use crate::plan::{self, Due, Input, Look, Memory, Object, Provided};
+use crate::plan::{self, Contents, Due, Input, Look, Memory, Object, Provided};
 
 /// All of them where the code is optimised; a fifth is slow enough without.
 const REFS: usize = if cfg!(debug_assertions) {
@@ -141,6 +141,7 @@ async fn reconcile(held: &mut Held, asked: &Asked) -> Option<Duration> {
                 Some(Ok(answer)) => Look::Found {
                     facts: answer.facts,
                     as_of: answer.as_of,
+                    contents: Contents::NotAsked,
                 },
                 Some(Err(failure)) => Look::Failed(failure),
             }

@@ -195,3 +195,55 @@ async fn a_source_of_another_platform_is_refused_without_a_call() {
     );
     assert!(bench.snapshots.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_list_came_to_is_told_to_its_own_proof_and_account_alone() {
+    let bench = Bench::new(500);
+    let of_a = || {
+        let told = bench.snapshots.lists(proof("a"), &by_id("i1").account);
+        told.into_iter()
+            .map(|(_, listed)| listed)
+            .collect::<Vec<_>>()
+    };
+    let listed_again = async || {
+        sleep(2 * HOUR).await;
+        drop(bench.look("i1").await);
+    };
+    let target = by_id("i1");
+    bench.ask(&few(&target)).await;
+    assert_eq!(of_a(), [], "no list was asked for");
+    listed_again().await;
+    assert_eq!(of_a(), [Listed::Whole]);
+    bench.platform.state().partial = true;
+    listed_again().await;
+    let (cut, images) = (Cut::Pages, 500);
+    assert_eq!(of_a(), [Listed::Cut { cut, images }]);
+    bench.platform.state().list_trouble = Some(of(FailureKind::PermissionDenied));
+    listed_again().await;
+    assert!(matches!(of_a()[..], [Listed::Refused(_)]), "{:?}", of_a());
+    bench.platform.state().list_trouble = Some(Trouble::Fail(down()));
+    listed_again().await;
+    assert_eq!(
+        of_a(),
+        [Listed::Unclear],
+        "an outage says nothing of a list"
+    );
+    bench.platform.state().list_trouble = None;
+    bench.platform.state().partial = false;
+    listed_again().await;
+    assert_eq!(of_a(), [Listed::Whole]);
+
+    assert!(
+        bench
+            .snapshots
+            .lists(proof("b"), &target.account)
+            .is_empty()
+    );
+    let elsewhere = super::target("q", Query::NotebookId("i1".into()));
+    assert!(
+        bench
+            .snapshots
+            .lists(proof("a"), &elsewhere.account)
+            .is_empty()
+    );
+}

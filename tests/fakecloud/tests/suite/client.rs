@@ -124,7 +124,7 @@ impl Ask {
         self.header("Authorization", &value)
     }
 
-    /// With an Alibaba Cloud signature for an action.
+    /// With an Alibaba Cloud signature for an action, of PAI's version unless another one is set.
     pub(crate) fn alibaba(self, cloud: &FakeCloud, action: &str) -> Self {
         let nonce = uuid::Uuid::new_v4().to_string();
         self.alibaba_by(
@@ -146,9 +146,11 @@ impl Ask {
     ) -> Self {
         let date = cloud.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let hash = sha256_hex(self.body.as_bytes());
+        if !self.headers.iter().any(|(name, _)| name == "x-acs-version") {
+            self = self.header("x-acs-version", "2021-02-04");
+        }
         self = self
             .header("x-acs-action", action)
-            .header("x-acs-version", "2021-02-04")
             .header("x-acs-date", &date)
             .header("x-acs-signature-nonce", nonce)
             .header("x-acs-content-sha256", &hash);

@@ -18,5 +18,6 @@ mod instances;
 mod modelarts;
 mod origins;
 mod pai;
+mod registry_logins;
 mod signatures;
 mod tokens;

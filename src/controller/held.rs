@@ -1,0 +1,391 @@
+//! An `ImageRef` as it is kept between reconciles: small, since a hundred thousand are.
+//!
+//! Owns what of an object is kept and in which form: packed as LZ4 against the words that most objects
+//! have, with what is counted over all objects beside it. Must not know what is counted or why. The
+//! invariant that would break first: what is unpacked is what was packed.
+
+use super::watch::trim;
+use crate::api::condition::{self, ConditionType, Truth};
+use crate::api::{ImageRef, ImageRefSpec, ProviderRef, Reason};
+use crate::facts::{Api, ImageStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use kube::Resource;
+use kube::core::NamespaceResourceScope;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher as _};
+use std::time::Duration;
+
+/// Objects as they are written in JSON: what LZ4 finds here again takes some bytes in a pack. They have
+/// every field of the kind; the words that most objects have stand last, where they are found best.
+const WORDS: &[u8] = include_bytes!("held/words.txt");
+
+/// Tells an object from all others, also from a later one of its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Key(u128);
+
+impl Key {
+    /// Of an object's name and UID.
+    pub(crate) fn of(metadata: &ObjectMeta) -> Self {
+        let parts = [&metadata.namespace, &metadata.name, &metadata.uid];
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part.as_deref().unwrap_or_default());
+            hash.update([0]);
+        }
+        let mut first = [0; 16];
+        first.copy_from_slice(&hash.finalize()[..16]);
+        Self(u128::from_le_bytes(first))
+    }
+}
+
+/// What a reference asks about, for counting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asks {
+    /// The API.
+    pub(crate) api: Api,
+    /// Stands for the image: equal for equal sources.
+    pub(crate) source: u64,
+    /// How often.
+    pub(crate) interval: Duration,
+}
+
+/// An image that a status names, for counting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// Through which provider.
+    pub(crate) provider: ProviderRef,
+    /// Stands for the image's id.
+    pub(crate) image: u64,
+}
+
+/// A condition in our own words, for counting; `None` for words that this operator does not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Its status.
+    pub(crate) truth: Option<Truth>,
+    /// Its reason.
+    pub(crate) reason: Option<Reason>,
+}
+
+impl Told {
+    pub(crate) fn by(condition: &Condition) -> Self {
+        let truths = [Truth::True, Truth::False, Truth::Unknown];
+        let mut reasons = Reason::ALL.iter();
+        Self {
+            truth: truths.into_iter().find(|t| t.as_str() == condition.status),
+            reason: reasons.find(|r| r.as_str() == condition.reason).copied(),
+        }
+    }
+}
+
+/// An object, packed. It is read as what it packs, one by one, so that a page of a list does not hold
+/// hundreds of whole objects.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "ImageRef")]
+pub(crate) struct Held {
+    /// Namespace and name, and the version as long as the watch asks for it: the runtime copies whatever
+    /// else names an object into each of its queues.
+    metadata: ObjectMeta,
+    key: Key,
+    /// A hash of what asks for a reconcile: the spec, the annotations, another object.
+    revision: u64,
+    provider_ref: Option<ProviderRef>,
+    asks: Option<Asks>,
+    resolved: Option<Box<Resolved>>,
+    ready: Option<Told>,
+    stale: Option<Told>,
+    /// Why the object could not be read.
+    unreadable: Option<Box<str>>,
+    packed: Box<[u8]>,
+}
+
+impl Held {
+    pub(crate) fn pack(object: ImageRef) -> Self {
+        let metadata = &object.metadata;
+        let key = Key::of(metadata);
+        Self {
+            key,
+            revision: stands_for(&(key, metadata.generation, &metadata.annotations)),
+            provider_ref: object.spec.provider_ref.clone(),
+            asks: asks(&object.spec),
+            resolved: resolved(&object),
+            ready: told(&object, ConditionType::Ready),
+            stale: told(&object, ConditionType::Stale),
+            packed: lz4_flex::block::compress_prepend_size_with_dict(
+                // A kind that came as JSON goes as JSON; if not, it is unreadable when it comes out.
+                &serde_json::to_vec(&object).unwrap_or_default(),
+                WORDS,
+            )
+            .into(),
+            unreadable: object.spec.unreadable.map(Into::into),
+            metadata: ObjectMeta {
+                namespace: object.metadata.namespace,
+                name: object.metadata.name,
+                resource_version: object.metadata.resource_version,
+                ..ObjectMeta::default()
+            },
+        }
+    }
+
+    /// The object as it was packed.
+    pub(crate) fn unpack(&self) -> ImageRef {
+        let unpacked = lz4_flex::block::decompress_size_prepended_with_dict(&self.packed, WORDS);
+        let read = unpacked
+            .map_err(|error| error.to_string())
+            .and_then(|json| {
+                serde_json::from_slice::<ImageRef>(&json).map_err(|error| error.to_string())
+            });
+        match read {
+            Ok(mut object) => {
+                object.spec.unreadable = self.unreadable.as_deref().map(Into::into);
+                object
+            }
+            Err(error) => {
+                let mut object = ImageRef::new("", ImageRefSpec::default());
+                object.metadata = self.metadata.clone();
+                object.spec.unreadable = Some(format!("the object cannot be unpacked: {error}"));
+                object
+            }
+        }
+    }
+
+    /// For after the watch, which goes on from the version of what it read last.
+    pub(crate) fn forget_version(&mut self) {
+        self.metadata.resource_version = None;
+    }
+
+    pub(crate) const fn key(&self) -> Key {
+        self.key
+    }
+
+    /// Changes with what asks for a reconcile.
+    pub(crate) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) const fn provider_ref(&self) -> Option<&ProviderRef> {
+        self.provider_ref.as_ref()
+    }
+
+    /// `None` while it is suspended, or if it asks nothing that can be asked.
+    pub(crate) const fn asks(&self) -> Option<&Asks> {
+        self.asks.as_ref()
+    }
+
+    /// What its status says of Ready.
+    pub(crate) const fn ready(&self) -> Option<Told> {
+        self.ready
+    }
+
+    /// What its status says of Stale.
+    pub(crate) const fn stale(&self) -> Option<Told> {
+        self.stale
+    }
+
+    /// `None` if its status names no image that exists.
+    pub(crate) fn resolved(&self) -> Option<&Resolved> {
+        self.resolved.as_deref()
+    }
+}
+
+/// A number that is equal for equal values, in this process.
+pub(crate) fn stands_for(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn asks(spec: &ImageRefSpec) -> Option<Asks> {
+    let source = &spec.source;
+    let api = match (&source.notebook, &source.lite_server, &source.pai) {
+        (Some(_), None, None) => Api::Notebook,
+        (None, Some(_), None) => Api::LiteServer,
+        (None, None, Some(_)) => Api::Pai,
+        _ => return None,
+    };
+    (!spec.suspend).then(|| Asks {
+        api,
+        source: stands_for(source),
+        interval: spec.interval(),
+    })
+}
+
+fn told(object: &ImageRef, type_: ConditionType) -> Option<Told> {
+    let status = object.status.as_ref()?;
+    condition::find(&status.conditions, type_).map(Told::by)
+}
+
+fn resolved(object: &ImageRef) -> Option<Box<Resolved>> {
+    let status = object.status.as_ref()?;
+    let (provider, image) = (status.provider.clone()?, status.image_id.as_deref()?);
+    let exists = status.status.as_deref() != Some(ImageStatus::Deleted.as_str());
+    exists.then(|| {
+        let image = stands_for(image);
+        Box::new(Resolved { provider, image })
+    })
+}
+
+impl From<ImageRef> for Held {
+    fn from(mut object: ImageRef) -> Self {
+        trim(&mut object.metadata);
+        Self::pack(object)
+    }
+}
+
+impl Resource for Held {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        ImageRef::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        ImageRef::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        ImageRef::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        ImageRef::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::CustomResourceExt as _;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// As it stands after a look.
+    fn resolved_object(name: &str, id: &str) -> ImageRef {
+        let time = "2026-03-04T05:06:07Z";
+        let path = format!("swr.cn-north-4.myhuaweicloud.com/ai-team/{name}:v1.1");
+        serde_json::from_value(json!({
+            "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
+            "metadata": {
+                "name": name, "namespace": "team", "uid": id, "generation": 3,
+                "resourceVersion": "81723", "creationTimestamp": time,
+                "annotations": {"imageref.dev/reconcile-requested-at": "now"},
+            },
+            "spec": {"interval": "30m", "source": {"notebook": {"id": id}}},
+            "status": {
+                "observedGeneration": 3,
+                "provider": {"kind": "ClusterImageProvider", "name": "default"},
+                "resolvedFor": "0123456789abcdef0123456789abcdef",
+                "arch": "arm64", "status": "ACTIVE", "swrPath": path, "image": path,
+                "accelerators": ["ASCEND", "CPU"], "imageID": id, "sizeBytes": 1_234_567,
+                "upstreamCreatedTime": "2026-01-02T03:04:05.678Z",
+                "upstream": {
+                    "api": "notebook", "name": name, "tag": "v1.1", "organization": "ai-team",
+                    "workspaceId": "0", "type": "DEDICATED", "arch": "aarch64", "status": "ACTIVE",
+                    "visibility": "PRIVATE", "serviceType": "COMMON",
+                    "devServices": ["NOTEBOOK", "SSH"],
+                    "requestID": "7d4a0f3be2c15d908f6a1b2c3d4e5f60",
+                },
+                "lastChangedTime": time, "lastCheckedTime": time,
+                "conditions": [{
+                    "type": "Ready", "status": "True", "reason": "Resolved",
+                    "message": format!("{path} (arm64)"), "observedGeneration": 3,
+                    "lastTransitionTime": time,
+                }],
+            },
+        }))
+        .unwrap()
+    }
+
+    /// Names of all properties of a schema.
+    fn properties(schema: &Value, found: &mut Vec<String>) {
+        for (key, value) in schema.as_object().into_iter().flatten() {
+            if let ("properties", Some(named)) = (key.as_str(), value.as_object()) {
+                found.extend(named.keys().cloned());
+            }
+            properties(value, found);
+        }
+        for value in schema.as_array().into_iter().flatten() {
+            properties(value, found);
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_kind_is_among_the_words() {
+        let mut names = Vec::new();
+        properties(&serde_json::to_value(ImageRef::crd()).unwrap(), &mut names);
+        assert!(names.len() > 60, "{names:?}");
+        let words = std::str::from_utf8(WORDS).unwrap();
+        names.retain(|name| !words.contains(&format!("\"{name}\":")));
+        assert_eq!(names, [""; 0], "add them to held/words.txt");
+    }
+
+    #[test]
+    fn a_resolved_object_takes_a_third_of_its_json() {
+        let object = resolved_object("llm-serving", "278e88d1-5b71-4766-8502-b3ba72e824d9");
+        let json = serde_json::to_vec(&object).unwrap().len();
+        let packed = Held::pack(object).packed.len();
+        assert!(packed * 3 < json, "{packed} of {json} bytes");
+    }
+
+    #[test]
+    fn what_is_unpacked_is_what_was_packed() {
+        for object in [
+            resolved_object("a", "1"),
+            ImageRef::new("b", ImageRefSpec::default()),
+        ] {
+            assert_eq!(Held::pack(object.clone()).unpack(), object);
+        }
+        let mut unreadable = ImageRef::new("c", ImageRefSpec::default());
+        unreadable.spec.unreadable = Some("does not fit".into());
+        assert_eq!(Held::pack(unreadable.clone()).unpack(), unreadable);
+    }
+
+    #[test]
+    fn a_damaged_pack_is_an_object_that_cannot_be_read() {
+        let mut held = Held::pack(resolved_object("a", "1"));
+        held.packed = held.packed[..20].into();
+        let object = held.unpack();
+        assert_eq!(object.metadata.name.as_deref(), Some("a"));
+        assert!(object.spec.unreadable.is_some());
+    }
+
+    #[test]
+    fn a_status_asks_for_no_reconcile_and_anything_else_does() {
+        let object = resolved_object("a", "1");
+        let revision = |object: &ImageRef| Held::pack(object.clone()).revision();
+        let changed = |change: fn(&mut ImageRef)| {
+            let mut other = object.clone();
+            change(&mut other);
+            revision(&other) != revision(&object)
+        };
+        assert!(!changed(|o| o.status = None));
+        assert!(!changed(|o| o.metadata.resource_version = None));
+        assert!(changed(|o| o.metadata.generation = Some(4)));
+        assert!(changed(|o| o.metadata.annotations = None));
+        assert!(changed(|o| o.metadata.uid = Some("another".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_out_as_it_went_in(name in ".{0,40}", id in "\\PC{0,300}") {
+            let object = resolved_object(&name, &id);
+            prop_assert_eq!(Held::pack(object.clone()).unpack(), object);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Builds the registry that tests read from, the CNCF distribution pinned in go.mod beside this, into
+# target/control-plane/bin. It has pins of its own: in the control plane's module it would move
+# Kubernetes' dependencies. A second run finds the stamp and does nothing; a first one takes about a
+# minute. Everything it says goes to stderr.
+set -euo pipefail
+
+[ ! -x "${KUBEBUILDER_ASSETS:-/nowhere}/registry" ] || exit 0
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+mkdir -p "${CONTROL_PLANE_DIR:-$here/../../../target/control-plane}/bin"
+out=$(cd "${CONTROL_PLANE_DIR:-$here/../../../target/control-plane}" && pwd)
+bin=$out/bin/registry
+stamp=$out/stamp-registry
+want=$({ cat "$here/go.mod" "$here/go.sum" "$here/build.sh"; uname -sm; } | cksum)
+
+fresh() {
+  [ "$(cat "$stamp" 2>/dev/null || true)" = "$want" ] && [ -x "$bin" ]
+}
+fresh && exit 0
+
+if ! command -v go >/dev/null; then
+  echo "the registry is built with Go: install go 1.26 or newer (https://go.dev/dl), or put registry into KUBEBUILDER_ASSETS" >&2
+  # Whoever brings a control plane has its tests; those that need a registry say so.
+  [ -n "${KUBEBUILDER_ASSETS:-}" ] || exit 2
+  exit 0
+fi
+
+# Two runs at once would do the same work twice; the second waits and then finds the stamp.
+if command -v flock >/dev/null; then
+  exec 9>"$out/lock-registry"
+  flock 9
+  ! fresh || exit 0
+fi
+trap 'rm -f "$out/bin/.registry.$$"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+rm -f "$stamp"
+
+cd "$here"
+export CGO_ENABLED=0 GOWORK=off
+version=$(go list -m -f '{{.Version}}' github.com/distribution/distribution/v3)
+echo "registry: distribution $version from the Go module proxy; about a minute the first time" >&2
+go build -trimpath -ldflags "-s -w -X github.com/distribution/distribution/v3/version.version=$version" \
+  -o "$out/bin/.registry.$$" github.com/distribution/distribution/v3/cmd/registry >&2 9>&-
+mv -f "$out/bin/.registry.$$" "$bin"
+
+"$bin" --version | grep -qF "$version" || {
+  echo "the registry calls itself \"$("$bin" --version)\" instead of $version" >&2
+  exit 1
+}
+echo "$want" >"$stamp.$$"
+mv -f "$stamp.$$" "$stamp"
+echo "registry: ready in $out/bin after $SECONDS s" >&2

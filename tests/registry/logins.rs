@@ -1,0 +1,294 @@
+//! Registries that want to know who asks: tokens of a service of their own, and plain passwords.
+
+use super::front::{Front, Reply};
+use super::token_service::{Guarded, PASSWORD, SERVICE, USER};
+use super::{Reader, depot, login, platforms};
+use imageref::facts::FailureKind;
+use imageref::registry::Access;
+
+fn reader(guarded: &Guarded) -> Reader {
+    Reader::new(&[&guarded.registry.origin(), guarded.service.origin()])
+}
+
+#[tokio::test]
+async fn a_private_image_is_shown_to_the_right_login_alone() {
+    let Some(guarded) = Guarded::start().await else {
+        return;
+    };
+    let depot = guarded.depot("team/app");
+    let pushed = depot
+        .single("team/app", Some("1"), false, "linux/arm64", "")
+        .await;
+    let image = depot.image("team/app", "1");
+    let reader = reader(&guarded);
+
+    let failure = reader.read(&image).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::PermissionDenied);
+    assert!(failure.message.contains(&image), "{failure}");
+    assert!(
+        failure.message.contains("may not exist, or be private"),
+        "{failure}"
+    );
+
+    let wrong = login(USER, "wrong-password");
+    let failure = reader.read_as(&image, &wrong).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::AuthenticationFailed);
+    assert!(!format!("{failure:?}").contains("wrong-password"));
+    guarded.service.drain();
+    // A wrong login is left alone: a few more failures lock accounts.
+    let again = reader
+        .read_as(&depot.image("team/app", "2"), &wrong)
+        .await
+        .unwrap_err();
+    assert_eq!(again.kind, FailureKind::AuthenticationFailed);
+    assert!(guarded.service.seen().is_empty());
+
+    let content = reader
+        .read_as(&image, &login(USER, PASSWORD))
+        .await
+        .unwrap();
+    assert_eq!(content.digest.as_str(), pushed);
+    assert_eq!(platforms(&content), ["linux/arm64"]);
+    // What the right login was told is told to nobody else.
+    assert_eq!(
+        reader.read(&image).await.unwrap_err().kind,
+        FailureKind::PermissionDenied
+    );
+
+    let missing = depot.image("team/app", "missing");
+    let failure = reader
+        .read_as(&missing, &login(USER, PASSWORD))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_public_image_is_read_with_a_token_for_everybody() {
+    let Some(guarded) = Guarded::start().await else {
+        return;
+    };
+    let depot = guarded.depot("public/app");
+    let pushed = depot
+        .single("public/app", Some("1"), true, "linux/amd64", "")
+        .await;
+    let content = reader(&guarded)
+        .read(&depot.image("public/app", "1"))
+        .await
+        .unwrap();
+    assert_eq!(content.digest.as_str(), pushed);
+    assert!(
+        guarded
+            .service
+            .seen()
+            .iter()
+            .all(|seen| seen.authorization.is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_used_until_shortly_before_its_end_and_never_for_another_login() {
+    let Some(guarded) = Guarded::start().await else {
+        return;
+    };
+    let depot = guarded.depot("public/app");
+    depot
+        .single("public/app", Some("1"), true, "linux/amd64", "")
+        .await;
+    let (reader, image) = (reader(&guarded), depot.image("public/app", "1"));
+    let known = login(USER, PASSWORD);
+    let tokens = || guarded.service.drain().len();
+
+    guarded.life(100);
+    reader.read_as(&image, &known).await.unwrap();
+    assert_eq!(tokens(), 1, "manifest and config are of one repository");
+    reader.hand.forward(60);
+    reader.read_as(&image, &known).await.unwrap();
+    assert_eq!(tokens(), 0);
+    reader.read(&image).await.unwrap();
+    assert_eq!(tokens(), 1, "nobody is served with another's token");
+    reader.hand.forward(20);
+    // One that does not say how long it is good counts for a minute.
+    guarded.life(0);
+    reader.read_as(&image, &known).await.unwrap();
+    assert_eq!(tokens(), 1);
+    reader.hand.forward(30);
+    reader.read_as(&image, &known).await.unwrap();
+    assert_eq!(tokens(), 0);
+    reader.hand.forward(18);
+    reader.read_as(&image, &known).await.unwrap();
+    assert_eq!(tokens(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_the_registry_takes_no_more_is_replaced_once() {
+    let Some(guarded) = Guarded::start().await else {
+        return;
+    };
+    let depot = guarded.depot("public/app");
+    depot
+        .single("public/app", Some("1"), true, "linux/amd64", "")
+        .await;
+    let front = Front::of(&guarded.registry).await;
+    let reader = Reader::new(&[front.origin(), guarded.service.origin()]);
+    let image = front.image("public/app", "1");
+    reader.read(&image).await.unwrap();
+    let first = front.drain().pop().unwrap().authorization.unwrap();
+    guarded.service.drain();
+
+    // Revoked: as if its keys had been changed.
+    let challenge = format!(
+        r#"Bearer realm="{}/token",service="{SERVICE}",error="invalid_token""#,
+        guarded.service.origin()
+    );
+    let (revoked, answer) = (first.clone(), challenge.clone());
+    front.before(move |seen| {
+        (seen.authorization.as_ref() == Some(&revoked)).then(|| {
+            Reply::error(401, "UNAUTHORIZED", "invalid token").with("www-authenticate", &answer)
+        })
+    });
+    reader.read(&image).await.unwrap();
+    assert_eq!(guarded.service.drain().len(), 1);
+
+    // And one that takes none at all is asked with a new one once, not for ever.
+    front.before(move |_| {
+        Some(
+            Reply::error(401, "UNAUTHORIZED", "invalid token").with("www-authenticate", &challenge),
+        )
+    });
+    front.drain();
+    let failure = reader.read(&image).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::PermissionDenied);
+    assert_eq!((front.drain().len(), guarded.service.drain().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_registry_that_wants_the_password_itself_gets_it_when_it_asks() {
+    if !cluster::require_registry() {
+        return;
+    }
+    // bcrypt of "right-password", at a low cost.
+    let lines = "reader:$2a$05$bZDOiQ.XBbkILRK4w2aPROAFaUmcJP1GfaUha1HxnYK1xSIr505Gi\n";
+    let registry = cluster::Registry::start(false, cluster::RegistryAuth::Htpasswd(lines)).unwrap();
+    let depot = depot(&registry).authorized("Basic cmVhZGVyOnJpZ2h0LXBhc3N3b3Jk");
+    let pushed = depot
+        .single("team/app", Some("1"), true, "linux/amd64", "")
+        .await;
+    let front = Front::of(&registry).await;
+    let reader = Reader::new(&[front.origin()]);
+    let image = front.image("team/app", "1");
+
+    let content = reader
+        .read_as(&image, &login(USER, PASSWORD))
+        .await
+        .unwrap();
+    assert_eq!(content.digest.as_str(), pushed);
+    let shown: Vec<_> = front
+        .drain()
+        .iter()
+        .map(|seen| seen.authorization.is_some())
+        .collect();
+    assert_eq!(
+        shown,
+        [false, true, true],
+        "asked once without, then as it wants"
+    );
+
+    let failure = reader
+        .read_as(&image, &login(USER, "wrong-password"))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::AuthenticationFailed, "{failure}");
+    let failure = reader
+        .read_as(&image, &Access::anonymous())
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::PermissionDenied, "{failure}");
+}
+
+#[tokio::test]
+async fn a_realm_on_a_foreign_host_is_refused_and_nothing_is_sent_there() {
+    let (registry, foreign) = (Front::alone().await, Front::alone().await);
+    let realm = format!(r#"Bearer realm="{}/token",service="s""#, foreign.origin());
+    registry.before(move |_| {
+        Some(Reply::error(401, "UNAUTHORIZED", "who?").with("www-authenticate", &realm))
+    });
+    let reader = Reader::new(&[registry.origin()]);
+    for access in [Access::anonymous(), login(USER, PASSWORD)] {
+        let image = registry.image("a", "1");
+        let failure = reader.read_as(&image, &access).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::PermissionDenied);
+        assert!(failure.message.contains("--allow-registry"), "{failure}");
+    }
+    assert!(foreign.seen().is_empty());
+    assert!(
+        registry
+            .seen()
+            .iter()
+            .all(|seen| seen.authorization.is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_token_service_on_the_registrys_own_host_needs_no_flag() {
+    let Some(guarded) = Guarded::start().await else {
+        return;
+    };
+    let depot = guarded.depot("team/app");
+    let pushed = depot
+        .single("team/app", Some("1"), true, "linux/amd64", "")
+        .await;
+    let front = Front::of(&guarded.registry).await;
+    // As SWR: the service is a path of the registry, and the scope it names has no action.
+    let service = guarded.service.origin().to_owned();
+    let own = format!(
+        r#"Bearer realm="{}/swr/auth/v2/registry/auth/",service="{SERVICE}",scope="repository:team/app:""#,
+        front.origin()
+    );
+    front.after(move |seen, reply| match reply.status {
+        401 => reply.with("www-authenticate", &own),
+        404 if seen.path.starts_with("/swr/") => {
+            Reply::new(307, "").with("location", &format!("{service}/token?{}", seen.query))
+        }
+        _ => reply,
+    });
+    let reader = Reader::new(&[front.origin()]);
+    let image = front.image("team/app", "1");
+    // A token service that redirects is not followed.
+    let failure = reader
+        .read_as(&image, &login(USER, PASSWORD))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::ProviderError, "{failure}");
+    assert!(guarded.service.seen().is_empty());
+
+    let token = guarded.token("team/app");
+    front.before(move |seen| {
+        let body = serde_json::json!({"token": token}).to_string();
+        seen.path
+            .starts_with("/swr/")
+            .then(|| Reply::new(200, body))
+    });
+    front.drain();
+    let content = Reader::new(&[front.origin()])
+        .read_as(&image, &login(USER, PASSWORD))
+        .await
+        .unwrap();
+    assert_eq!(content.digest.as_str(), pushed);
+    let asked = front
+        .seen()
+        .into_iter()
+        .find(|seen| seen.path.starts_with("/swr/"))
+        .unwrap();
+    assert_eq!(
+        asked.query,
+        "service=test-registry&scope=repository%3Ateam%2Fapp%3Apull"
+    );
+    let shown = |seen: &super::front::Seen| seen.authorization.clone().unwrap_or_default();
+    let basic = front
+        .seen()
+        .iter()
+        .filter(|seen| shown(seen).starts_with("Basic "))
+        .count();
+    assert_eq!(basic, 1, "the login itself goes to the token service alone");
+}
