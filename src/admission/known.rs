@@ -49,11 +49,9 @@ pub struct Unusable {
     pub stale: Option<String>,
 }
 
-impl From<&ImageRef> for KnownRef {
-    fn from(object: &ImageRef) -> Self {
-        let meta = &object.metadata;
-        let none = ImageRefStatus::default();
-        let status = object.status.as_ref().unwrap_or(&none);
+impl KnownRef {
+    /// What verdicts read of the reference of this name.
+    pub fn new(namespace: &str, name: &str, status: &ImageRefStatus) -> Self {
         let kind = |kind: &str| match kind {
             "ClusterImageProvider" => Some(ProviderKind::Cluster),
             "ImageProvider" => Some(ProviderKind::Namespaced),
@@ -72,16 +70,29 @@ impl From<&ImageRef> for KnownRef {
                 .map(|stale| stale.reason.clone()),
         });
         Self {
-            namespace: meta.namespace.clone().unwrap_or_default(),
-            name: meta.name.clone().unwrap_or_default(),
+            namespace: namespace.into(),
+            name: name.into(),
             provider: status.provider.as_ref().and_then(|p| kind(&p.kind)),
             image: status.image.clone().or_else(|| status.swr_path.clone()),
-            digest: None,
+            digest: status.digest.clone(),
             arch: status.arch.clone(),
-            platforms: Vec::new(),
+            platforms: status.platforms.clone(),
             accelerators: status.accelerators.clone(),
             unusable,
         }
+    }
+}
+
+impl From<&ImageRef> for KnownRef {
+    fn from(object: &ImageRef) -> Self {
+        let meta = &object.metadata;
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        let none = ImageRefStatus::default();
+        Self::new(
+            &name(&meta.namespace),
+            &name(&meta.name),
+            object.status.as_ref().unwrap_or(&none),
+        )
     }
 }
 

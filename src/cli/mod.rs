@@ -7,7 +7,9 @@
 mod cluster;
 mod controller;
 mod crd;
+mod input;
 mod network;
+mod output;
 mod resolve;
 
 use crate::telemetry;
