@@ -6,6 +6,8 @@ mod agreement;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod cloud_errors;

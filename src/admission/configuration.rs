@@ -36,6 +36,16 @@ pub struct File {
     pub workloads: Vec<WorkloadKind>,
 }
 
+/// What is wrong with a file, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Mistake {
+    /// The line, counted from one, if it is not the field that says where.
+    pub line: Option<u64>,
+    /// One line of text.
+    pub message: String,
+}
+
 /// Which references count in a verdict.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -114,12 +124,18 @@ impl Configuration {
     ///
     /// # Errors
     /// What is wrong, where, and what to write instead.
-    pub fn read(text: &str) -> Result<Self, String> {
+    pub fn read(text: &str) -> Result<Self, Mistake> {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        let file: File = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-        Self::new(file)
+        let file: File = serde_saphyr::from_str(text).map_err(|error| Mistake {
+            line: error.location().map(|location| location.line()),
+            message: error.without_snippet().to_string(),
+        })?;
+        Self::new(file).map_err(|message| Mistake {
+            line: None,
+            message,
+        })
     }
 
     /// Checks what was read.

@@ -109,7 +109,8 @@ fn each_mistake_is_answered_with_the_field_and_the_fix() {
             "workloads[0]: a Pod is read as it is: remove the entry",
         ),
     ] {
-        let error = Configuration::read(file).unwrap_err();
+        let error = Configuration::read(file).unwrap_err().to_string();
+        assert_eq!(error.lines().count(), 1, "{error}");
         assert!(error.contains(said), "{file}\n{error}");
     }
 }
@@ -119,7 +120,7 @@ fn more_entries_than_are_read_are_refused() {
     let names: Vec<_> = (0..1001).map(|n| format!("n{n}")).collect();
     let file = format!("sharedNamespaces: [{}]", names.join(", "));
     assert_eq!(
-        Configuration::read(&file).unwrap_err(),
+        Configuration::read(&file).unwrap_err().message,
         "sharedNamespaces: 1001 entries, and 1000 are read"
     );
 }

@@ -1,6 +1,6 @@
 //! What the index takes from an ImageRef as the API server has it.
 
-use super::world::{A, TORCH, World, pod};
+use super::world::{A, B, TORCH, World, pod, pod_with};
 use imageref::admission::{KnownRef, Unusable};
 use imageref::api::{ImageRef, ProviderKind};
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ fn a_ready_reference_brings_its_facts() {
     let known = image_ref(&json!({
         "provider": {"kind": "ClusterImageProvider", "name": "default"},
         "image": format!("{TORCH}:1@{A}"), "swrPath": format!("{TORCH}:1"),
+        "digest": B, "platforms": ["linux/amd64", "linux/arm64"],
         "arch": "arm64", "accelerators": ["ASCEND"],
         "conditions": [condition("Ready", "True", "ServingStale", ""), condition("Stale", "True", "RateLimited", "")],
     }));
@@ -34,15 +35,39 @@ fn a_ready_reference_brings_its_facts() {
         name: "torch".into(),
         provider: Some(ProviderKind::Cluster),
         image: Some(format!("{TORCH}:1@{A}")),
+        digest: Some(B.into()),
         arch: Some("arm64".into()),
+        platforms: vec!["linux/amd64".into(), "linux/arm64".into()],
         accelerators: vec!["ASCEND".into()],
         ..KnownRef::default()
     };
     assert_eq!(known, expected);
     assert_eq!(
         World::of([known]).says(&pod(&format!("{TORCH}@{A}"))),
-        "Allow"
+        "Allow",
+        "what stands in the image goes before the digest beside it"
     );
+}
+
+#[test]
+fn the_digest_and_the_platforms_of_the_registry_decide() {
+    let known = image_ref(&json!({
+        "provider": {"kind": "ClusterImageProvider", "name": "default"},
+        "image": format!("{TORCH}:1"), "digest": A, "platforms": ["linux/amd64"], "arch": "arm64",
+        "conditions": [condition("Ready", "True", "Resolved", "")],
+    }));
+    let world = World::of([known]);
+    let says = |image: &str, arch: &str| {
+        let nodes = json!({"nodeSelector": {"kubernetes.io/arch": arch}});
+        world.says(&pod_with(image, nodes))
+    };
+    assert_eq!(says(&format!("{TORCH}:1@{A}"), "amd64"), "Allow");
+    let other = says(&format!("{TORCH}:1@{B}"), "amd64");
+    let fix = format!("stands for the digest {A} (OtherDigest). Use {TORCH}:1@{A}.");
+    assert!(other.ends_with(&fix), "{other}");
+    let arm = says(&format!("{TORCH}:1"), "arm64");
+    let what = "the image of ImageRef team-a/torch runs on amd64, and the pod cannot";
+    assert!(arm.contains(what), "{arm}");
 }
 
 #[test]

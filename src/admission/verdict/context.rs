@@ -19,6 +19,15 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The value of a label that means it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Audit => "audit",
+            Self::Warn => "warn",
+            Self::Enforce => "enforce",
+        }
+    }
+
     /// Reads the value of a label. One that is not known enforces: a typing error must not open a
     /// namespace.
     pub fn from_label(value: &str) -> Self {
@@ -91,7 +100,7 @@ impl<'a> Context<'a> {
     ///
     /// A template is warned about unless its own label says more, and is never treated more
     /// strictly than a pod: one label at `warn` opens the namespace.
-    pub(super) fn mode_of(&self, subject: Subject) -> Option<Mode> {
+    pub fn mode_of(&self, subject: Subject) -> Option<Mode> {
         let excluded = self.namespace == "kube-system"
             || (self.namespace == self.own_namespace && !self.namespace.is_empty());
         let mode = self.mode.filter(|_| !excluded)?;

@@ -31,6 +31,17 @@ pub enum Decision {
     Deny,
 }
 
+impl Decision {
+    /// The name in output and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "Allow",
+            Self::Warn => "Warn",
+            Self::Deny => "Deny",
+        }
+    }
+}
+
 /// The verdict on one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

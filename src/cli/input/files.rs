@@ -104,7 +104,8 @@ fn is_manifest(path: &Path) -> bool {
     matches!(extension, Some("yaml" | "yml" | "json")) && stem != Some("kustomization")
 }
 
-fn open(path: &Path, named: bool, problems: &mut Vec<Problem>) -> Option<File> {
+/// Reads one file.
+pub(in crate::cli) fn open(path: &Path, named: bool, problems: &mut Vec<Problem>) -> Option<File> {
     match std::fs::File::open(path) {
         Ok(file) => text(name(path), file, named, problems),
         Err(error) => {
