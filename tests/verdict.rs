@@ -7,7 +7,6 @@ mod known;
 mod nodes;
 mod properties;
 mod rules;
-mod timing;
 mod trust;
 mod workloads;
 pub(crate) mod world;

@@ -118,3 +118,68 @@ impl Taking<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::check::judge::{Around, judge};
+    use crate::cli::input::files::{self, File};
+    use proptest::prelude::*;
+
+    const SEED: &str = "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: p}\n  spec:\n    containers: [{name: c, image: 'r.example/a:1'}]\n---\napiVersion: imageref.dev/v1alpha1\nkind: ImageRef\nmetadata:\n  name: a\nstatus:\n  image: r.example/a:1\n  platforms: [linux/amd64]\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n, labels: {a: b}}\n";
+
+    /// How many workloads, references and Namespaces there are, and how many problems.
+    fn read_and_judge(bytes: Vec<u8>) -> Option<[usize; 4]> {
+        let text = files::decode(bytes).ok()?;
+        let file = File {
+            name: "f.yaml".into(),
+            text,
+            named: true,
+        };
+        let configuration = Configuration::default();
+        let mut taking = Taking {
+            configuration: &configuration,
+            manifests: Manifests::default(),
+        };
+        let problems = input::read_files(&[file], "default", &mut taking);
+        let manifests = taking.manifests;
+        let around = Around {
+            own_namespace: "",
+            mode: None,
+            configuration: &configuration,
+        };
+        let judged = judge(&manifests, &around);
+        assert_eq!(judged.len(), manifests.workloads.len(), "none is lost");
+        Some([
+            judged.len(),
+            manifests.refs.len(),
+            manifests.namespaces.len(),
+            problems.len(),
+        ])
+    }
+
+    #[test]
+    fn a_good_stream_is_read() {
+        assert_eq!(read_and_judge(SEED.into()), Some([1, 1, 1, 0]));
+    }
+
+    #[test]
+    fn a_resource_that_is_called_a_list_is_one_object() {
+        let list =
+            "apiVersion: example.com/v1\nkind: AllowList\nmetadata: {name: l}\nitems: [a, b]\n";
+        assert_eq!(read_and_judge(list.into()), Some([0, 0, 0, 0]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_harmed_stream_never_panics(
+            at in 0..SEED.len(), cut in 0..12_usize, with in "[-:{}\\[\\]&*!|>'\"#, \na-z0-9]{0,4}",
+        ) {
+            let mut text = SEED.to_owned();
+            text.replace_range(at..(at + cut).min(text.len()), &with);
+            let _ = read_and_judge(text.into_bytes());
+        }
+    }
+}

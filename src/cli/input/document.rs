@@ -57,6 +57,10 @@ impl Node {
         }
     }
 
+    pub(in crate::cli) fn is_map(&self) -> bool {
+        matches!(self.tree, Tree::Map(_))
+    }
+
     pub(in crate::cli) fn is_null(&self) -> bool {
         matches!(self.tree, Tree::Null)
     }

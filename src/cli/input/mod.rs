@@ -189,7 +189,7 @@ impl Reader<'_> {
         if node.is_null() {
             return;
         }
-        if !matches!(node.tree, Tree::Map(_)) {
+        if !node.is_map() {
             return complain(
                 "",
                 "not a Kubernetes object: it must be a map with apiVersion and kind".into(),
@@ -219,6 +219,8 @@ impl Reader<'_> {
         let known = KINDS.contains(&kind);
         if let Some(of) = kind.strip_suffix("List")
             && let Some(Tree::List(items)) = node.get("items").map(|items| &items.tree)
+            // A resource of somebody's own may be called AllowList, and have texts as items.
+            && (matches!(group, "" | GROUP) || items.iter().all(Node::is_map))
         {
             let of_list = (!of.is_empty()).then_some((api_version, of));
             for item in items {
