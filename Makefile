@@ -60,9 +60,15 @@ bench: tools ## Measure the operator beside a bare client; REFS=100,1000 SCENARI
 	  $(CARGO) build --release --bin imageref; \
 	  $(CARGO) build --release -p bench; \
 	  wait $$control_plane; trap - EXIT
+	@$(if $(SCENARIOS),,target/release/bench --verdicts)
 	@# 100,000 ImageRefs with their copies and revisions are more than etcd's 2 GiB.
 	@ETCD_QUOTA_BACKEND_BYTES=8589934592 target/release/bench $(if $(REFS),--refs $(REFS)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) \
 	  $(if $(SECRETS),--secrets $(SECRETS))
+
+.PHONY: bench-verdict
+bench-verdict: tools ## Measure verdicts of admission in one process, without a control plane
+	$(CARGO) build --release -p bench
+	@target/release/bench --verdicts
 
 .PHONY: crds
 crds: tools ## Write crds/ anew from the types

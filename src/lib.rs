@@ -2,9 +2,10 @@
 //!
 //! The way of one `ImageRef`: [`controller`] watches it and observes what the platform says
 //! (through [`cloud`]), [`plan`] decides what the status becomes, [`controller`] writes it.
-//! [`api`] holds the kinds, [`facts`] turns the platforms' words into typed facts, [`cli`] is the
-//! way in for people and pipelines.
+//! [`api`] holds the kinds, [`facts`] turns the platforms' words into typed facts, [`admission`]
+//! judges what pods do with them, [`cli`] is the way in for people and pipelines.
 
+pub mod admission;
 pub mod api;
 pub mod cli;
 pub mod cloud;

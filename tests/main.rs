@@ -6,6 +6,8 @@ mod agreement;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod cloud_errors;
@@ -53,5 +55,7 @@ mod snapshot;
 mod tenants;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod verdict;
 #[cfg(test)]
 mod walls;

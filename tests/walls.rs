@@ -79,6 +79,13 @@ fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
         "api",
         "facts",
         "plan",
+        "admission/verdict",
+        "admission/configuration.rs",
+        "admission/image.rs",
+        "admission/known.rs",
+        "admission/path.rs",
+        "admission/pod.rs",
+        "admission/workload.rs",
         "cloud/modelarts/sign.rs",
         "cloud/pai/sign.rs",
         "cloud/modelarts/error.rs",
@@ -168,6 +175,22 @@ fn each_room_knows_only_the_rooms_below_it() {
         ],
     );
     assert_free_of(&["registry"], &["crate::controller", "crate::cli"]);
+    // One verdict for the webhook and the command line: it knows neither.
+    assert_free_of(
+        &[
+            "admission/verdict",
+            "admission/workload.rs",
+            "admission/pod.rs",
+        ],
+        &[
+            "crate::plan",
+            "crate::cloud",
+            "crate::registry",
+            "crate::controller",
+            "crate::cli",
+        ],
+    );
+    assert_free_of(&["admission"], &["crate::controller", "crate::cli"]);
     assert_free_of(&["controller"], &["crate::cli"]);
 }
 

@@ -4,10 +4,13 @@
 //! images. The invariant that would break first: what is meant for a pipe goes to standard output,
 //! everything else to standard error.
 
+mod check;
 mod cluster;
 mod controller;
 mod crd;
+mod input;
 mod network;
+mod output;
 mod resolve;
 
 use crate::telemetry;
@@ -27,6 +30,8 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one a process")]
 enum Command {
+    /// Judge workloads in files as admission would, without a cluster
+    Check(check::Arguments),
     /// Run the operator: watch ImageRefs and keep their status true
     Controller(controller::Arguments),
     /// Print the `CustomResourceDefinitions`
@@ -46,6 +51,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("starting the runtime")),
     };
     let result = match arguments.command {
+        Command::Check(arguments) => check::run(&arguments),
         Command::Controller(arguments) => runtime.block_on(controller::run(arguments)),
         Command::Crd(arguments) => crd::run(&arguments),
         Command::Resolve(arguments) => runtime.block_on(resolve::run(arguments)),

@@ -139,3 +139,34 @@ async fn ctrl_c_ends_it_with_130() {
             .starts_with("interrupted: ")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imageref_check_reads_what_is_printed() {
+    let scene = Scene::new().await;
+    scene.write("all.yaml", &(account() + &ascend("one")));
+    for form in ["yaml", "json"] {
+        let answers = scene.run(&["-f", "all.yaml", "-o", form]).await;
+        assert_eq!(answers.code, 0, "{}", answers.stderr);
+        let list: Value = serde_saphyr::from_str(&answers.stdout).unwrap();
+        let image = list["items"][0]["status"]["image"].as_str().unwrap();
+        let pod = |name: &str, image: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: a}}\nspec: {{containers: [{{image: '{image}'}}]}}\n"
+            )
+        };
+        scene.write("refs", &answers.stdout);
+        scene.write("app.yaml", &(pod("good", image) + &pod("bad", "busybox")));
+        let check = Command::new(env!("CARGO_BIN_EXE_imageref"))
+            .args(["check", "-f", "app.yaml", "--refs", "refs"])
+            .current_dir(scene.folder.path())
+            .env_clear()
+            .output()
+            .await
+            .unwrap();
+        let table = String::from_utf8(check.stdout).unwrap();
+        assert!(
+            table.ends_with("\n2 workloads: 1 allowed, 1 denied\n"),
+            "{table}"
+        );
+    }
+}

@@ -6,9 +6,9 @@
 
 use super::credentials::{self, Environment, Missing};
 use super::manifests::Manifests;
-use super::object::NAME_LABEL;
 use crate::api::condition::{self, ConditionType, Truth};
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
+use crate::cli::input::object::NAME_LABEL;
 use crate::cloud::gate::{Gate, Gates, Limits};
 use crate::cloud::identity::{CredentialCache, Identity, ProjectIds, Refusals, Region};
 use crate::cloud::provider::{self, Provider};

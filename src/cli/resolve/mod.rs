@@ -7,14 +7,12 @@
 mod ask;
 mod contents;
 mod credentials;
-mod document;
-mod files;
 mod manifests;
-mod object;
 mod print;
-mod problem;
 mod secret;
 
+use super::input::{object, problem};
+use super::output::{self, say};
 use crate::cloud::gate::Gates;
 use crate::cloud::identity::{CacheOptions, CredentialCache, ProjectIds};
 use anyhow::{Context as _, Result, bail};
@@ -22,8 +20,7 @@ use ask::{Answer, Asker};
 use futures::StreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use print::Form;
-use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, PoisonError};
@@ -34,9 +31,6 @@ const NOT_RESOLVED: u8 = 1;
 const BAD_INPUT: u8 = 2;
 /// Stopped by Ctrl-C, as shells report it.
 const INTERRUPTED: u8 = 130;
-
-/// The most problems that are printed; a file of another kind altogether may have thousands.
-const MOST_PROBLEMS: usize = 200;
 
 /// Arguments of `imageref resolve`.
 #[derive(Debug, clap::Args)]
@@ -96,7 +90,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         manifests::read(&arguments.files, arguments.recursive, &arguments.namespace)
             .context("starting to read")?;
     if !problems.is_empty() {
-        return Ok(refuse(&problems));
+        say(&problem::report(&problems, "no cloud was asked"));
+        return Ok(ExitCode::from(BAD_INPUT));
     }
     if arguments.verbose {
         say(&format!(
@@ -141,10 +136,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
     }
     let text = print::text(arguments.output, &answers)?;
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    if !output::put(&text)? {
         // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-        written => written.context("writing to standard output")?,
+        return Ok(ExitCode::SUCCESS);
     }
     if arguments.output != Form::Table {
         say(&print::reasons(&answers));
@@ -177,27 +171,4 @@ fn progress(count: usize) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-fn refuse(problems: &[problem::Problem]) -> ExitCode {
-    let mut text = String::new();
-    for problem in problems.iter().take(MOST_PROBLEMS) {
-        // Writing to a String does not fail.
-        let _ = writeln!(text, "{problem}");
-    }
-    if problems.len() > MOST_PROBLEMS {
-        let _ = writeln!(text, "… and {} more", problems.len() - MOST_PROBLEMS);
-    }
-    let count = match problems.len() {
-        1 => "1 problem".to_owned(),
-        n => format!("{n} problems"),
-    };
-    let _ = writeln!(text, "{count} in the input; no cloud was asked");
-    say(&text);
-    ExitCode::from(BAD_INPUT)
-}
-
-/// To standard error. If that is closed there is nobody to tell.
-fn say(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

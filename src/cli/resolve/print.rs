@@ -6,6 +6,7 @@
 
 use super::ask::Answer;
 use crate::api::ImageRefStatus;
+use crate::cli::output::{self, printable};
 use anyhow::{Context as _, Result};
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
@@ -79,22 +80,7 @@ fn table(answers: &[Answer]) -> String {
             cell(status.image.as_deref()),
         ]
     }));
-    let mut widths = [0; 8];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            // Writing to a String does not fail.
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
+    let mut text = output::columns(&rows);
     let reasons = reasons(answers);
     if !reasons.is_empty() {
         text.push('\n');
@@ -121,11 +107,4 @@ pub(super) fn reasons(answers: &[Answer]) -> String {
         }
     }
     text
-}
-
-/// A text without control characters: those of a platform's answer could write to the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }

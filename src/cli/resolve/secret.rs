@@ -3,9 +3,9 @@
 //! Owns `data` and `stringData`. The invariant that would break first: a problem never shows a value,
 //! and shows a key only if it is one that providers read.
 
-use super::document::{Node, Tree};
-use super::manifests::Candidate;
-use super::problem::{Problem, nearest};
+use crate::cli::input::Candidate;
+use crate::cli::input::document::{Node, Tree};
+use crate::cli::input::problem::{Problem, nearest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub(super) fn data(
         problem.line = Some(line);
         problems.push(problem);
     };
-    for (name, node) in candidate.node.entries() {
+    for (name, node) in candidate.object.node.entries() {
         if !FIELDS.contains(&name.as_str()) {
             let message = match nearest(name, &FIELDS) {
                 Some(meant) => format!("unknown field: did you mean {meant}?"),
@@ -52,7 +52,7 @@ pub(super) fn data(
     }
     let mut values = BTreeMap::new();
     for field in ["data", "stringData"] {
-        let Some(node) = candidate.node.get(field) else {
+        let Some(node) = candidate.object.node.get(field) else {
             continue;
         };
         if !matches!(node.tree, Tree::Map(_) | Tree::Null) {

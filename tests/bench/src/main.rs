@@ -15,6 +15,7 @@ mod sight;
 mod site;
 mod traffic;
 mod trial;
+mod verdicts;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum as _};
@@ -42,6 +43,9 @@ struct Arguments {
     /// Secrets of another namespace; if there are some, a cold start beside them is measured too
     #[arg(long, default_value_t = 0)]
     secrets: u32,
+    /// Measure verdicts of admission in this process, and nothing else; needs no control plane
+    #[arg(long, conflicts_with_all = ["refs", "scenarios", "secrets"])]
+    verdicts: bool,
     /// Where to write
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -85,6 +89,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<()> {
     std::fs::create_dir_all(&arguments.out)
         .with_context(|| format!("creating {}", arguments.out.display()))?;
+    if arguments.verdicts {
+        return verdicts::run(&arguments.out);
+    }
     let machine = report::machine();
     let progress = Progress::new();
     let mut rows: Vec<Row> = Vec::new();

@@ -10,22 +10,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Largest file.
-pub(super) const LARGEST_FILE: u64 = 10 * 1024 * 1024;
+pub(in crate::cli) const LARGEST_FILE: u64 = 10 * 1024 * 1024;
 
 /// Deepest folder below a named one.
 const DEEPEST_FOLDER: usize = 32;
 
 /// A file's text.
-pub(super) struct File {
+pub(in crate::cli) struct File {
     /// The name as given, or as found in a folder.
-    pub(super) name: Arc<str>,
-    pub(super) text: String,
+    pub(in crate::cli) name: Arc<str>,
+    pub(in crate::cli) text: String,
     /// Named by itself, so it must hold something.
-    pub(super) named: bool,
+    pub(in crate::cli) named: bool,
 }
 
 /// Reads what `-f` names.
-pub(super) fn read(paths: &[PathBuf], recursive: bool, problems: &mut Vec<Problem>) -> Vec<File> {
+pub(in crate::cli) fn read(
+    paths: &[PathBuf],
+    recursive: bool,
+    problems: &mut Vec<Problem>,
+) -> Vec<File> {
     let mut files = Vec::new();
     let mut stdin_read = false;
     for path in paths {
@@ -100,7 +104,8 @@ fn is_manifest(path: &Path) -> bool {
     matches!(extension, Some("yaml" | "yml" | "json")) && stem != Some("kustomization")
 }
 
-fn open(path: &Path, named: bool, problems: &mut Vec<Problem>) -> Option<File> {
+/// Reads one file.
+pub(in crate::cli) fn open(path: &Path, named: bool, problems: &mut Vec<Problem>) -> Option<File> {
     match std::fs::File::open(path) {
         Ok(file) => text(name(path), file, named, problems),
         Err(error) => {
@@ -138,7 +143,7 @@ fn text(
 }
 
 /// Bytes as text without a byte order mark; the line of the first byte that is none.
-pub(super) fn decode(bytes: Vec<u8>) -> Result<String, u64> {
+pub(in crate::cli) fn decode(bytes: Vec<u8>) -> Result<String, u64> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         before

@@ -4,30 +4,37 @@
 //! how objects are read. The invariant that would break first: a name that is printed is a name, not
 //! whatever stood in its place.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
+
+/// The most problems that are printed; a file of another kind altogether may have thousands.
+const MOST_PROBLEMS: usize = 200;
 
 /// Longest name that advice is given about.
 const LONGEST_NAME: usize = 64;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(in crate::cli) struct Problem {
     /// File as it was named, or `-`.
-    pub(super) file: Arc<str>,
+    pub(in crate::cli) file: Arc<str>,
     /// Line, counted from one.
-    pub(super) line: Option<u64>,
+    pub(in crate::cli) line: Option<u64>,
     /// Kind, namespace and name.
-    pub(super) object: String,
+    pub(in crate::cli) object: String,
     /// Field.
-    pub(super) path: String,
+    pub(in crate::cli) path: String,
     /// What is wrong and what to do.
-    pub(super) message: String,
+    pub(in crate::cli) message: String,
 }
 
 impl Problem {
     /// About a file as a whole, or a document that is no object.
-    pub(super) fn of_file(file: &Arc<str>, line: Option<u64>, message: impl Into<String>) -> Self {
+    pub(in crate::cli) fn of_file(
+        file: &Arc<str>,
+        line: Option<u64>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             file: file.clone(),
             line,
@@ -53,9 +60,27 @@ impl fmt::Display for Problem {
     }
 }
 
+/// All problems, a line each, and their number with what did not happen because of them.
+pub(in crate::cli) fn report(problems: &[Problem], consequence: &str) -> String {
+    let mut text = String::new();
+    for problem in problems.iter().take(MOST_PROBLEMS) {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{problem}");
+    }
+    if problems.len() > MOST_PROBLEMS {
+        let _ = writeln!(text, "… and {} more", problems.len() - MOST_PROBLEMS);
+    }
+    let count = match problems.len() {
+        1 => "1 problem".to_owned(),
+        n => format!("{n} problems"),
+    };
+    let _ = writeln!(text, "{count} in the input; {consequence}");
+    text
+}
+
 /// The start of a text that can be a name; `…` stands for the rest. A value that slipped into the
 /// place of a key (`key:value`) is not shown.
-pub(super) fn name_only(text: &str) -> String {
+pub(in crate::cli) fn name_only(text: &str) -> String {
     let name: String = text
         .chars()
         .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
@@ -69,7 +94,10 @@ pub(super) fn name_only(text: &str) -> String {
 }
 
 /// Advice about an unknown name: the known one that was probably meant, else a short list of all.
-pub(super) fn advice<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(in crate::cli) fn advice<'a>(
+    unknown: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> String {
     let known: Vec<_> = known.into_iter().collect();
     if let Some(meant) = nearest(unknown, &known) {
         return format!(": did you mean {meant}?");
@@ -83,7 +111,7 @@ pub(super) fn advice<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>
 }
 
 /// The known name at most two edits away.
-pub(super) fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(in crate::cli) fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     if unknown.len() > LONGEST_NAME {
         return None;
     }

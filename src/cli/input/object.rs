@@ -4,8 +4,8 @@
 //! are those of the CRD (`api::validation`). The invariant that would break first: every violation
 //! names the line of its field.
 
+use super::Candidate;
 use super::document::{Node, Tree};
-use super::manifests::Candidate;
 use super::problem::{Problem, advice, name_only};
 use crate::api::{crd, duration, validation};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The label that the API server puts on every namespace.
-pub(super) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+pub(in crate::cli) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 const METADATA: [&str; 15] = [
     "name",
@@ -37,13 +37,23 @@ const METADATA: [&str; 15] = [
 
 /// Reads the namespace and the name, and checks what `metadata` holds. Only names that can be names
 /// are kept, so that nothing else is printed as one.
-pub(super) fn identify(candidate: &mut Candidate<'_>) -> Vec<Problem> {
+///
+/// `may_be_generated`: `generateName` is a name too, with `*` for what a cluster would add.
+pub(in crate::cli) fn identify(
+    candidate: &mut Candidate<'_>,
+    may_be_generated: bool,
+) -> Vec<Problem> {
     let mut found: Vec<(String, String)> = Vec::new();
     let nothing = Node {
-        line: candidate.node.line,
+        line: candidate.object.node.line,
         tree: Tree::Null,
     };
-    let metadata = candidate.node.get("metadata").unwrap_or(&nothing);
+    let metadata = candidate.object.node.get("metadata").unwrap_or(&nothing);
+    let generated = metadata
+        .get("generateName")
+        .and_then(Node::text)
+        .filter(|prefix| is_subdomain(&format!("{prefix}x")))
+        .map(|prefix| format!("{prefix}*"));
     if matches!(metadata.tree, Tree::Map(_) | Tree::Null) {
         match metadata.get("name").filter(|name| !name.is_null()) {
             Some(name) => match name.text() {
@@ -54,7 +64,10 @@ pub(super) fn identify(candidate: &mut Candidate<'_>) -> Vec<Problem> {
                 )),
                 None => found.push(("metadata.name".into(), "must be a text: put it in quotes".into())),
             },
-            None if metadata.get("generateName").is_some() => found.push((
+            None if may_be_generated && generated.is_some() => {
+                candidate.name = generated.unwrap_or_default();
+            }
+            None if metadata.get("generateName").is_some() && !may_be_generated => found.push((
                 "metadata.generateName".into(),
                 "a generated name is known to a cluster only: write name".into(),
             )),
@@ -84,7 +97,7 @@ pub(super) fn identify(candidate: &mut Candidate<'_>) -> Vec<Problem> {
             texts(value, key, &mut found);
         }
     }
-    let is_secret = candidate.kind == "Secret";
+    let is_secret = candidate.object.kind == "Secret";
     let problems = found.into_iter().map(|(path, message)| {
         let mut problem = candidate.problem(&path, message);
         if is_secret {
@@ -115,11 +128,11 @@ fn texts(map: &Node, name: &str, found: &mut Vec<(String, String)>) {
 }
 
 /// Checks an object by the rules of its CRD and gives it its type.
-pub(super) fn read<T: DeserializeOwned>(
+pub(in crate::cli) fn read<T: DeserializeOwned>(
     candidate: &Candidate<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    let mut value = candidate.node.to_value();
+    let mut value = candidate.object.to_value();
     if let Some(object) = value.as_object_mut() {
         // What an earlier run or a cluster found out is not asked for.
         object.remove("status");
@@ -130,7 +143,7 @@ pub(super) fn read<T: DeserializeOwned>(
             };
         }
     }
-    let violations = validation::validate(candidate.kind, &mut value);
+    let violations = validation::validate(candidate.object.kind, &mut value);
     if !violations.is_empty() {
         problems.extend(violations.iter().map(|v| explain(candidate, v)));
         return None;
@@ -159,7 +172,9 @@ fn explain(candidate: &Candidate<'_>, violation: &validation::Violation) -> Prob
                 "unknown field{}",
                 advice(
                     name,
-                    known(candidate.kind, parent).iter().map(String::as_str)
+                    known(candidate.object.kind, parent)
+                        .iter()
+                        .map(String::as_str)
                 )
             ),
         );
@@ -196,7 +211,7 @@ fn explain(candidate: &Candidate<'_>, violation: &validation::Violation) -> Prob
 impl Candidate<'_> {
     /// The path of the parent and the last key, which may hold dots itself.
     fn split<'p>(&self, path: &'p str) -> (&'p str, &'p str) {
-        let mut node = self.node;
+        let mut node = self.object.node;
         let mut rest = path;
         loop {
             let next = node
@@ -261,7 +276,7 @@ fn properties(schema: &JSONSchemaProps) -> Vec<String> {
 }
 
 /// A label of RFC 1123: the name of a namespace.
-pub(super) fn is_label(text: &str) -> bool {
+pub(in crate::cli) fn is_label(text: &str) -> bool {
     let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = text.as_bytes();
     text.len() <= 63

@@ -12,14 +12,14 @@ use std::io;
 
 /// A value and the line it stands on; for a value of a map, the line of its key.
 #[derive(Clone)]
-pub(super) struct Node {
-    pub(super) line: u64,
-    pub(super) tree: Tree,
+pub(in crate::cli) struct Node {
+    pub(in crate::cli) line: u64,
+    pub(in crate::cli) tree: Tree,
 }
 
 /// What a node holds. It has no `Debug`: it may be a Secret.
 #[derive(Clone)]
-pub(super) enum Tree {
+pub(in crate::cli) enum Tree {
     Null,
     Bool(bool),
     Number(Number),
@@ -30,39 +30,43 @@ pub(super) enum Tree {
 
 /// Why a document could not be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
-    pub(super) line: u64,
-    pub(super) message: String,
+pub(in crate::cli) struct Unreadable {
+    pub(in crate::cli) line: u64,
+    pub(in crate::cli) message: String,
 }
 
 impl Node {
     /// The value of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(in crate::cli) fn get(&self, key: &str) -> Option<&Node> {
         self.entries()
             .iter()
             .find_map(|(name, node)| (name == key).then_some(node))
     }
 
-    pub(super) fn entries(&self) -> &[(String, Node)] {
+    pub(in crate::cli) fn entries(&self) -> &[(String, Node)] {
         match &self.tree {
             Tree::Map(entries) => entries,
             _ => &[],
         }
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(in crate::cli) fn text(&self) -> Option<&str> {
         match &self.tree {
             Tree::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    pub(in crate::cli) fn is_map(&self) -> bool {
+        matches!(self.tree, Tree::Map(_))
+    }
+
+    pub(in crate::cli) fn is_null(&self) -> bool {
         matches!(self.tree, Tree::Null)
     }
 
     /// The line of what `path` (`spec.expect.arch[0]`) names, or of the nearest that is there.
-    pub(super) fn line_of(&self, path: &str) -> u64 {
+    pub(in crate::cli) fn line_of(&self, path: &str) -> u64 {
         let path = path.trim_start_matches('.');
         let next = match &self.tree {
             Tree::List(items) => path
@@ -84,7 +88,7 @@ impl Node {
         }
     }
 
-    pub(super) fn to_value(&self) -> Value {
+    pub(in crate::cli) fn to_value(&self) -> Value {
         match &self.tree {
             Tree::Null => Value::Null,
             Tree::Bool(value) => Value::Bool(*value),
@@ -116,7 +120,7 @@ impl Node {
 const STACK: usize = 32 * 1024 * 1024;
 
 /// Does work that nests as deeply as a document may.
-pub(super) fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+pub(in crate::cli) fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .stack_size(STACK)
@@ -129,7 +133,7 @@ pub(super) fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::R
 
 /// Cuts a stream into documents, each with the number of lines before it. `---` at the beginning of
 /// a line separates documents wherever it stands, in block texts too.
-pub(super) fn cut(text: &str) -> impl Iterator<Item = (u64, &str)> {
+pub(in crate::cli) fn cut(text: &str) -> impl Iterator<Item = (u64, &str)> {
     let mut found = Vec::new();
     // Where the document at hand begins, and whether it holds anything but directives.
     let (mut start, mut line_of_start, mut holds, mut directives) = (0, 0, false, false);
@@ -161,7 +165,7 @@ pub(super) fn cut(text: &str) -> impl Iterator<Item = (u64, &str)> {
 }
 
 /// Reads one document; `before` is the number of lines before it.
-pub(super) fn read(text: &str, before: u64) -> Result<Node, Unreadable> {
+pub(in crate::cli) fn read(text: &str, before: u64) -> Result<Node, Unreadable> {
     let parsed = parse(text).or_else(|error| {
         // JSON may be indented by tabs, YAML may not. Inside JSON's texts there are none.
         let is_json = text.trim_start().starts_with(['{', '['])

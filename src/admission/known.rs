@@ -1,0 +1,290 @@
+//! The declared images, indexed for verdicts.
+//!
+//! Owns the index and what is kept of a reference. Must not know how references arrive or which of
+//! them count. The invariant that would break first: the index is a function of the references in
+//! it, whatever the order in which they came, changed and went.
+
+use super::image::{Mirrors, PodImage};
+use crate::api::condition::{self, Truth, truncate};
+use crate::api::{ConditionType, ImageRef, ImageRefStatus, ProviderKind};
+use crate::facts::text;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// How much of a reference's own message a verdict repeats, in bytes.
+const MESSAGE: usize = 300;
+
+/// A reference, as far as verdicts read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The kind of the provider that it was resolved through.
+    pub provider: Option<ProviderKind>,
+    /// What to put into a pod, as the status has it. A reference without one is in no verdict:
+    /// it was not resolved yet, or is a machine image.
+    pub image: Option<String>,
+    /// The digest, where `image` does not have it.
+    pub digest: Option<String>,
+    /// The architecture in the spelling of `kubernetes.io/arch`.
+    pub arch: Option<String>,
+    /// What the registry says, such as `linux/arm64`; goes before `arch`.
+    pub platforms: Vec<String>,
+    /// The kinds of accelerator: `CPU`, `GPU`, `ASCEND`, …; empty if nobody states them.
+    pub accelerators: Vec<String>,
+    /// Why it may not be used; `None` if it may.
+    pub unusable: Option<Unusable>,
+}
+
+/// Why a reference may not be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unusable {
+    /// The reason of its Ready.
+    pub reason: String,
+    /// The message of its Ready, cut.
+    pub message: String,
+    /// The reason of its Stale, if it is.
+    pub stale: Option<String>,
+}
+
+impl KnownRef {
+    /// What verdicts read of the reference of this name.
+    pub fn new(namespace: &str, name: &str, status: &ImageRefStatus) -> Self {
+        let kind = |kind: &str| match kind {
+            "ClusterImageProvider" => Some(ProviderKind::Cluster),
+            "ImageProvider" => Some(ProviderKind::Namespaced),
+            _ => None,
+        };
+        let ready = condition::find(&status.conditions, ConditionType::Ready);
+        let stale = condition::find(&status.conditions, ConditionType::Stale);
+        let usable = ready.is_some_and(|ready| ready.status == Truth::True.as_str());
+        let unusable = (!usable).then(|| Unusable {
+            reason: ready.map_or("Progressing".into(), |ready| ready.reason.clone()),
+            message: ready.map_or("no answer yet".into(), |ready| {
+                truncate(&ready.message, MESSAGE).into()
+            }),
+            stale: stale
+                .filter(|stale| stale.status == Truth::True.as_str())
+                .map(|stale| stale.reason.clone()),
+        });
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            provider: status.provider.as_ref().and_then(|p| kind(&p.kind)),
+            image: status.image.clone().or_else(|| status.swr_path.clone()),
+            digest: status.digest.clone(),
+            arch: status.arch.clone(),
+            platforms: status.platforms.clone(),
+            accelerators: status.accelerators.clone(),
+            unusable,
+        }
+    }
+}
+
+impl From<&ImageRef> for KnownRef {
+    fn from(object: &ImageRef) -> Self {
+        let meta = &object.metadata;
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        let none = ImageRefStatus::default();
+        Self::new(
+            &name(&meta.namespace),
+            &name(&meta.name),
+            object.status.as_ref().unwrap_or(&none),
+        )
+    }
+}
+
+/// One reference in the index.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) namespace: Arc<str>,
+    pub(super) name: Arc<str>,
+    pub(super) provider: Option<ProviderKind>,
+    /// As the status has it, for people; never a mirror.
+    pub(super) image: Box<str>,
+    pub(super) tag: Option<Arc<str>>,
+    pub(super) digest: Option<Box<str>>,
+    pub(super) architectures: Arc<[String]>,
+    pub(super) accelerators: Arc<[String]>,
+    pub(super) unusable: Option<Box<Unusable>>,
+}
+
+/// By tag, then by name: all references to one tag lie side by side, in the order of reports.
+type Stock = BTreeMap<(Option<Arc<str>>, Arc<str>), Entry>;
+
+/// Where a reference lies.
+#[derive(Clone, Debug)]
+struct Place {
+    repository: Arc<str>,
+    tag: Option<Arc<str>>,
+}
+
+/// The references of a cluster, or of a lock file, by repository and namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    mirrors: Mirrors,
+    repositories: HashMap<Arc<str>, HashMap<Arc<str>, Stock>>,
+    places: HashMap<Arc<str>, HashMap<Arc<str>, Place>>,
+    lists: Lists,
+}
+
+impl Known {
+    /// An empty index. Images of pods are read through the same mirrors.
+    pub fn new(mirrors: &Mirrors) -> Self {
+        Self {
+            mirrors: mirrors.clone(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn mirrors(&self) -> &Mirrors {
+        &self.mirrors
+    }
+
+    /// How many references are in verdicts.
+    pub fn len(&self) -> usize {
+        self.places.values().map(HashMap::len).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Puts a reference in, in place of the one of the same namespace and name. One whose image is
+    /// absent or cannot be read is taken out.
+    pub fn insert(&mut self, known: KnownRef) {
+        self.remove(&known.namespace, &known.name);
+        let text = known.image.as_deref().unwrap_or_default();
+        let Ok(image) = PodImage::parse(text, &self.mirrors) else {
+            return;
+        };
+        let namespace = key_of(&self.places, &known.namespace);
+        let repository = key_of(&self.repositories, image.repository());
+        let name: Arc<str> = known.name.into();
+        let tag: Option<Arc<str>> = image.tag().map(Into::into);
+        let digest = image.digest().map(Into::into);
+        let entry = Entry {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            provider: known.provider,
+            image: text.into(),
+            tag: tag.clone(),
+            digest: digest.or(known.digest.map(Into::into)),
+            architectures: self
+                .lists
+                .share(architectures(known.arch, &known.platforms)),
+            accelerators: self.lists.share(text::sorted(known.accelerators)),
+            unusable: known.unusable.map(Box::new),
+        };
+        let place = Place {
+            repository: repository.clone(),
+            tag: tag.clone(),
+        };
+        let places = self.places.entry(namespace.clone()).or_default();
+        places.insert(name.clone(), place);
+        let by_namespace = self.repositories.entry(repository).or_default();
+        let stock = by_namespace.entry(namespace).or_default();
+        stock.insert((tag, name), entry);
+    }
+
+    /// Takes a reference out, if it is there.
+    pub fn remove(&mut self, namespace: &str, name: &str) {
+        let Some(names) = self.places.get_mut(namespace) else {
+            return;
+        };
+        let Some((name, place)) = names.remove_entry(name) else {
+            return;
+        };
+        if names.is_empty() {
+            self.places.remove(namespace);
+        }
+        let Some(by_namespace) = self.repositories.get_mut(&place.repository) else {
+            return;
+        };
+        if let Some(stock) = by_namespace.get_mut(namespace) {
+            stock.remove(&(place.tag, name));
+            if stock.is_empty() {
+                by_namespace.remove(namespace);
+            }
+        }
+        if by_namespace.is_empty() {
+            self.repositories.remove(&place.repository);
+        }
+    }
+
+    fn stock(&self, repository: &str, namespace: &str) -> Option<&Stock> {
+        self.repositories.get(repository)?.get(namespace)
+    }
+
+    /// The references of one namespace to a repository, by tag and name.
+    pub(super) fn all_of(
+        &self,
+        repository: &str,
+        namespace: &str,
+    ) -> impl Iterator<Item = &Entry> + use<'_> {
+        let stock = self.stock(repository, namespace);
+        stock.into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Those of them with this tag, or with none, by name.
+    pub(super) fn tagged(
+        &self,
+        repository: &str,
+        namespace: &str,
+        tag: Option<&str>,
+    ) -> impl Iterator<Item = &Entry> + use<'_> {
+        let stock = self.stock(repository, namespace);
+        let tag: Option<Arc<str>> = tag.map(Into::into);
+        let first = (tag.clone(), Arc::from(""));
+        stock
+            .into_iter()
+            .flat_map(move |stock| stock.range(first.clone()..))
+            .take_while(move |((of, _), _)| *of == tag)
+            .map(|(_, entry)| entry)
+    }
+}
+
+/// The key as the map has it, so that equal texts are in memory once.
+fn key_of<V>(map: &HashMap<Arc<str>, V>, key: &str) -> Arc<str> {
+    map.get_key_value(key)
+        .map_or_else(|| key.into(), |(key, _)| key.clone())
+}
+
+/// The registry's word where there is one: `linux/arm64/v8` is arm64.
+fn architectures(arch: Option<String>, platforms: &[String]) -> Vec<String> {
+    let stated = platforms.iter().filter_map(|platform| {
+        let arch = platform.split('/').nth(1)?;
+        (!arch.is_empty() && arch != "unknown").then(|| arch.to_owned())
+    });
+    let mut list = text::sorted(stated.collect());
+    if list.is_empty() {
+        list.extend(arch);
+    }
+    list
+}
+
+/// Equal lists, in memory once.
+#[derive(Clone, Debug, Default)]
+struct Lists {
+    shared: HashSet<Arc<[String]>>,
+    /// The size at which those that nobody has any more are dropped.
+    sweep_at: usize,
+}
+
+impl Lists {
+    fn share(&mut self, list: Vec<String>) -> Arc<[String]> {
+        if let Some(shared) = self.shared.get(list.as_slice()) {
+            return shared.clone();
+        }
+        if self.shared.len() >= self.sweep_at {
+            self.shared.retain(|list| Arc::strong_count(list) > 1);
+            self.sweep_at = 64.max(self.shared.len() * 2);
+        }
+        let list: Arc<[String]> = list.into();
+        self.shared.insert(list.clone());
+        list
+    }
+}
