@@ -151,7 +151,7 @@ impl World {
         let texts = objects
             .iter()
             .map(|object| serde_saphyr::to_string(object).unwrap());
-        texts.map(|text| format!("---\n{text}")).collect()
+        texts.collect::<Vec<_>>().join("---\n")
     }
 
     /// The decisions and findings as a webhook would come to them.

@@ -126,7 +126,7 @@ mod tests {
     use crate::cli::input::files::{self, File};
     use proptest::prelude::*;
 
-    const SEED: &str = "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: p}\n  spec:\n    containers: [{name: c, image: 'r.example/a:1'}]\n---\napiVersion: imageref.dev/v1alpha1\nkind: ImageRef\nmetadata:\n  name: a\nstatus:\n  image: r.example/a:1\n  platforms: [linux/amd64]\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: n, labels: {a: b}}\n";
+    const SEED: &str = "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: p}\n  spec:\n    containers: [{name: c, image: 'r.example/a:1'}]\n---\napiVersion: imageref.dev/v1alpha1\nkind: ImageRef\nmetadata:\n  name: a\nstatus:\n  image: r.example/a:1\n  platforms: [linux/amd64]\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ns, labels: {a: b}}\n";
 
     /// How many workloads, references and Namespaces there are, and how many problems.
     fn read_and_judge(bytes: Vec<u8>) -> Option<[usize; 4]> {

@@ -6,7 +6,7 @@
 use super::Arguments;
 use super::judge::Judged;
 use super::manifests::Manifests;
-use crate::admission::{Decision, Finding};
+use crate::admission::{Decision, Finding, Mode};
 use crate::cli::output::{columns, printable};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn table(judged: &[Judged<'_>], manifests: &Manifests) -> String {
     let head = ["NAMESPACE", "KIND", "NAME", "MODE", "VERDICT"];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(judged.iter().map(|one| {
-        let mode = one.mode.map_or("-", |mode| mode.as_str());
+        let mode = one.mode.map_or("-", Mode::as_str);
         let decision = one.verdict.decision.as_str();
         let workload = one.workload;
         let cells = [
@@ -122,7 +122,7 @@ fn document(judged: &[Judged<'_>], manifests: &Manifests) -> Value {
             "kind": workload.kind,
             "namespace": workload.namespace,
             "name": workload.name,
-            "mode": one.mode.map(|mode| mode.as_str()),
+            "mode": one.mode.map(Mode::as_str),
             "decision": one.verdict.decision.as_str(),
             "findings": findings.collect::<Vec<_>>(),
         })

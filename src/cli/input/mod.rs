@@ -39,7 +39,7 @@ pub(in crate::cli) struct Object<'a> {
     pub(in crate::cli) kind: &'a str,
 }
 
-impl<'a> Object<'a> {
+impl Object<'_> {
     /// Whether it is an object of this type.
     pub(in crate::cli) fn is(&self, api_version: &str, kind: &str) -> bool {
         (self.api_version, self.kind) == (api_version, kind)
