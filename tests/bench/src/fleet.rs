@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 /// Images in the project.
 pub(crate) const IMAGES: u32 = 500;
 
+/// The registry that the images are in.
+pub(crate) const REGISTRY: &str = "swr.cn-north-4.myhuaweicloud.com";
+
 /// Namespaces of a fleet.
 const NAMESPACES: u32 = 10;
 
@@ -26,6 +29,8 @@ pub(crate) struct Fleet {
     /// How many.
     pub(crate) size: u32,
     has_broken: bool,
+    /// The interval, if each look asks for the digest.
+    digests: Option<&'static str>,
 }
 
 impl Fleet {
@@ -35,12 +40,19 @@ impl Fleet {
             label: label.to_owned(),
             size,
             has_broken: false,
+            digests: None,
         }
     }
 
     /// The same with 1 % of the references at ids that no image has.
     pub(crate) fn with_broken(mut self) -> Self {
         self.has_broken = true;
+        self
+    }
+
+    /// The same, looked at so often and each time with its digest.
+    pub(crate) fn with_digests(mut self, interval: &'static str) -> Self {
+        self.digests = Some(interval);
         self
     }
 
@@ -88,11 +100,16 @@ impl Fleet {
     }
 
     fn manifest(&self, number: u32) -> Value {
+        let mut spec = json!({"source": self.source(number)});
+        if let Some(interval) = self.digests {
+            spec["interval"] = interval.into();
+            spec["digestPolicy"] = "Always".into();
+        }
         json!({
             "apiVersion": "imageref.dev/v1alpha1",
             "kind": "ImageRef",
             "metadata": {"name": Self::name(number)},
-            "spec": {"source": self.source(number)},
+            "spec": spec,
         })
     }
 
@@ -164,7 +181,7 @@ pub(crate) fn images() -> impl Iterator<Item = Value> {
             "status": "ACTIVE",
             "status_message": "",
             "support_res_categories": ["ASCEND", "CPU"],
-            "swr_path": format!("swr.cn-north-4.myhuaweicloud.com/ai-team/{name}:{tag}"),
+            "swr_path": format!("{REGISTRY}/ai-team/{name}:{tag}"),
             "tag": tag,
             "type": "DEDICATED",
             "update_at": 1_716_614_422_000_i64,

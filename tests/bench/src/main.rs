@@ -5,6 +5,7 @@
 //! was measured, so that an interrupted run loses one scenario only.
 
 mod bare;
+mod depot;
 mod fleet;
 mod meter;
 mod plot;

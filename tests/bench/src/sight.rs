@@ -30,6 +30,7 @@ type Seen = Object<IgnoredAny, Status>;
 #[serde(rename_all = "camelCase")]
 struct Status {
     observed_generation: Option<i64>,
+    digest: Option<IgnoredAny>,
     #[serde(default)]
     conditions: Vec<Condition>,
 }
@@ -55,6 +56,8 @@ pub(crate) struct View {
     pub(crate) reason: String,
     /// Whether the condition Stale is True.
     pub(crate) stale: bool,
+    /// Whether the status has a digest.
+    pub(crate) digest: bool,
 }
 
 impl View {
@@ -72,6 +75,7 @@ impl View {
             ready: ready.and_then(|ready| ready.status.to_lowercase().parse().ok()),
             reason: ready.map_or_else(String::new, |ready| ready.reason.clone()),
             stale: find("Stale").is_some_and(|stale| stale.status == "True"),
+            digest: status.is_some_and(|status| status.digest.is_some()),
         }
     }
 

@@ -4,7 +4,7 @@
 //! would break first: the operator runs under the rights of `deploy/rbac.yaml` and serves the
 //! namespaces of one fleet only, so that no other fleet costs it anything.
 
-use crate::fleet::{self, Fleet};
+use crate::fleet::{self, Fleet, REGISTRY};
 use crate::proc;
 use anyhow::{Context as _, Result, bail, ensure};
 use cluster::{Cluster, Server, Spec};
@@ -91,16 +91,20 @@ impl Site {
         self.cloud.set_faults(faults.to_vec());
     }
 
-    /// Starts the operator for one fleet.
-    pub(crate) async fn operate(&self, fleet: &Fleet) -> Result<Operator> {
+    /// Starts the operator for one fleet; it asks the registry at this origin, or none.
+    pub(crate) async fn operate(&self, fleet: &Fleet, registry: Option<&str>) -> Result<Operator> {
         let token = self
             .cluster
             .service_account_token("imageref-system", "imageref")?;
         let kubeconfig = self.cluster.kubeconfig_with_token(&token)?;
+        let registries = match registry {
+            Some(origin) => format!("--registry-mirror={REGISTRY}={origin}"),
+            None => "--no-registries".to_owned(),
+        };
         let args = [
             "controller",
             "--insecure-loopback",
-            "--no-registries",
+            &registries,
             "--allow-endpoint",
             &self.cloud.url(),
             "--cluster-providers",

@@ -4,6 +4,8 @@
 //! or drawn. The invariant that would break first: the bare client is measured before and after
 //! each operator's run that is compared with it, so that neither always has the emptier store.
 
+mod digests;
+
 use crate::bare::{Control, prepare};
 use crate::fleet::{Fleet, create};
 use crate::meter::{Finding, Meter};
@@ -20,6 +22,9 @@ use std::time::{Duration, Instant};
 /// From so many references on memory and correctness are measured, and no time is compared: the bare
 /// client would write as many statuses twice.
 pub(crate) const LARGE: u32 = 50_000;
+
+/// What each answer of a registry takes.
+const LATENCY: Duration = Duration::from_millis(100);
 
 /// Measuring window after the end of a scenario; the steady memory is read at its end.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -63,6 +68,8 @@ pub(crate) enum Scenario {
     SteadyRefresh,
     /// Two intervals without the cloud.
     Outage,
+    /// Some intervals in which nothing changes, and every look asks for the digest.
+    DigestRefresh,
 }
 
 impl Scenario {
@@ -74,6 +81,7 @@ impl Scenario {
             Self::Restart => "restart",
             Self::SteadyRefresh => "steady_refresh",
             Self::Outage => "outage",
+            Self::DigestRefresh => "digest_refresh",
         }
     }
 }
@@ -136,6 +144,7 @@ impl<'a> Trial<'a> {
             Scenario::Restart => self.restart().await,
             Scenario::SteadyRefresh => self.steady_refresh().await,
             Scenario::Outage => self.outage().await,
+            Scenario::DigestRefresh => self.digest_refresh().await,
         }
     }
 
@@ -186,7 +195,7 @@ impl<'a> Trial<'a> {
         fleet.create(&self.site.client, self.progress).await?;
         let mut sight = Sight::open(&self.site.client, fleet).await?;
         let meter = self.begin(scenario, self.refs, None).await?;
-        let mut operator = self.site.operate(fleet).await?;
+        let mut operator = self.site.operate(fleet, None).await?;
         let last = first_answers(self.progress, &mut sight, &mut operator, fleet).await?;
         let seconds = (last - operator.started).as_secs_f64();
         sight.during(self.progress, SETTLING).await?;
@@ -221,7 +230,7 @@ impl<'a> Trial<'a> {
         let mut sight = Sight::open(&self.site.client, &fleet).await?;
         let parts = u32::try_from(AFTER_RESTART.as_secs())?;
         let meter = self.begin(Scenario::Restart, parts, None).await?;
-        let mut operator = self.site.operate(&fleet).await?;
+        let mut operator = self.site.operate(&fleet, None).await?;
         let ready = watching(&self.site, &meter, &mut operator, &fleet).await?;
         let seconds = (ready - operator.started).as_secs_f64();
         sight.during(self.progress, AFTER_RESTART).await?;
@@ -303,7 +312,7 @@ impl<'a> Trial<'a> {
             Some(resident) => resident,
             None => Resident {
                 sight: Sight::open(&self.site.client, &fleet).await?,
-                operator: self.site.operate(&fleet).await?,
+                operator: self.site.operate(&fleet, None).await?,
             },
         };
         let Resident { sight, operator } = &mut resident;
@@ -398,7 +407,7 @@ async fn sample(site: &Site, progress: &Progress) -> Result<Vec<Value>> {
     fleet.create(&site.client, progress).await?;
     let mut sight = Sight::open(&site.client, &fleet).await?;
     progress.step("sampling the operator's statuses", SAMPLES);
-    let mut operator = site.operate(&fleet).await?;
+    let mut operator = site.operate(&fleet, None).await?;
     first_answers(progress, &mut sight, &mut operator, &fleet).await?;
     operator.stop().await?;
     let mut statuses = Vec::new();
