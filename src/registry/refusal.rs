@@ -71,8 +71,14 @@ impl Said {
         })
     }
 
-    fn has(&self, code: &str) -> bool {
-        self.code.as_deref() == Some(code)
+    /// Whether it is about the image, also where it comes with 401. The token service of SWR says
+    /// `DENIED` of a wrong password too, and a login that is not known for wrong is shown again.
+    fn is_of_image(&self, asked: Asked) -> bool {
+        let absent = || {
+            let words = self.message.as_deref().unwrap_or_default();
+            words.contains("does not exist")
+        };
+        self.code.as_deref() == Some("DENIED") && (asked != Asked::Token || absent())
     }
 
     /// In brackets behind a sentence: the registry's words, else the status.
@@ -135,9 +141,8 @@ fn denied(question: &Question<'_>, status: u16, said: &Said) -> (FailureKind, St
     let Question { host, image, .. } = question;
     let quoted = said.quoted(status);
     let has_login = question.access.login().is_some();
-    // `DENIED` is about the image, also where it comes with 401; anything else that a login gets
-    // back is about the login.
-    if status == 401 && has_login && question.showed_login && !said.has("DENIED") {
+    // What is not about the image, and what a login gets back, is about the login.
+    if status == 401 && has_login && question.showed_login && !said.is_of_image(question.asked) {
         return (
             FailureKind::AuthenticationFailed,
             format!("registry {host} refuses the login {quoted}: check user name and password"),
@@ -166,6 +171,8 @@ anonymous manifest 401 denied       permission_denied     does not exist): it ma
 anonymous token    401 unauthorized permission_denied     spec.registry
 login     token+   401 unauthorized authentication_failed check user name
 login     token+   401 denied       permission_denied     the login may not pull it
+login     token+   401 wrong        authentication_failed (DENIED: Authenticate Error): check user name
+anonymous token    401 wrong        permission_denied     (DENIED: Authenticate Error): it may not exist
 login     token+   403 html         permission_denied     (status 403)
 login     manifest 401 unauthorized permission_denied     the login may not pull it
 login     manifest+ 401 html        authentication_failed (status 401)
@@ -212,6 +219,7 @@ login     manifest 206 html         provider_error        (status 206)";
             };
             let body = match *body {
                 "denied" => errors("DENIED", "Image organization does not exist"),
+                "wrong" => errors("DENIED", "Authenticate Error"),
                 "unauthorized" => errors("UNAUTHORIZED", "authentication required"),
                 "unknown" => errors("MANIFEST_UNKNOWN", "manifest unknown"),
                 _ => "<html>DETAIL".to_owned(),

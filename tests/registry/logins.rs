@@ -292,3 +292,32 @@ async fn a_token_service_on_the_registrys_own_host_needs_no_flag() {
         .count();
     assert_eq!(basic, 1, "the login itself goes to the token service alone");
 }
+
+#[tokio::test]
+async fn a_wrong_password_at_the_token_service_of_swr_is_shown_once() {
+    let front = Front::alone().await;
+    let realm = format!(r#"Bearer realm="{}/token",service="s""#, front.origin());
+    front.before(move |seen| {
+        Some(match seen.path.as_str() {
+            "/token" => Reply::error(401, "DENIED", "Authenticate Error"),
+            _ => Reply::error(401, "UNAUTHORIZED", "who?").with("www-authenticate", &realm),
+        })
+    });
+    let reader = Reader::new(&[front.origin()]);
+    let wrong = login("cn-north-4@AK", "wrong-password");
+    for (repository, shown) in [("a", 1), ("b", 0), ("c", 0)] {
+        let image = front.image(repository, "1");
+        let failure = reader.read_as(&image, &wrong).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::AuthenticationFailed);
+        let seen = front.drain();
+        let count = seen
+            .iter()
+            .filter(|seen| seen.authorization.is_some())
+            .count();
+        assert_eq!(count, shown, "{repository}");
+    }
+    // Nobody's password is wrong here.
+    let image = front.image("a", "1");
+    let failure = reader.read(&image).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::PermissionDenied);
+}
