@@ -70,7 +70,10 @@ impl Session<'_> {
             showed_login,
         };
         Failure {
-            retry_after: answer.retry_after,
+            // Others mean something else by it, and would be left alone for as long.
+            retry_after: answer
+                .retry_after
+                .filter(|_| matches!(answer.status, 429 | 503)),
             request_id: answer.request_id.clone(),
             ..refusal::failure(&question, answer.status, &answer.body)
         }

@@ -221,6 +221,21 @@ async fn a_registry_that_asks_for_a_pause_gets_it() {
 }
 
 #[tokio::test]
+async fn a_pause_is_asked_for_by_429_and_503_alone() {
+    for (status, paused) in [(401, false), (403, false), (404, false), (429, true)]
+        .into_iter()
+        .chain([(500, false), (502, false), (503, true)])
+    {
+        let front = Front::alone().await;
+        front.before(move |_| Some(Reply::error(status, "X", "x").with("retry-after", "3600")));
+        let reader = Reader::new(&[front.origin()]);
+        let failure = reader.read(&front.image("a", "1")).await.unwrap_err();
+        let hour = paused.then_some(Duration::from_secs(3600));
+        assert_eq!(failure.retry_after, hour, "{status}: {failure}");
+    }
+}
+
+#[tokio::test]
 async fn a_registry_that_knows_no_head_is_asked_with_get() {
     let Some(scene) = Scene::new("quirks/no-head").await else {
         return;
