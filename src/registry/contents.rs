@@ -324,6 +324,7 @@ impl Lookup {
             access: &self.access,
             origin: &self.origin,
             reference: &self.reference,
+            shown: Mutex::default(),
         };
         match tokio::time::timeout(PATIENCE, look(&session, known)).await {
             Ok(Ok(seen)) => Ok(Ok(seen)),

@@ -9,9 +9,12 @@
 //! says both.
 
 use super::Access;
+use super::access::redact_shown;
 use crate::cloud::refusal::{LONGEST_MESSAGE, cut, quotable};
 use crate::facts::{Failure, FailureKind};
+use secrecy::SecretString;
 use serde::Deserialize;
+use std::sync::Arc;
 
 const LONGEST_CODE: usize = 64;
 const LONGEST_WORDS: usize = 160;
@@ -42,6 +45,8 @@ pub(super) struct Question<'a> {
     /// The image as it is shown.
     pub(super) image: &'a str,
     pub(super) access: &'a Access,
+    /// What requests about the image had for `Authorization`: tokens, or the login.
+    pub(super) shown: &'a [Arc<SecretString>],
     /// Who answered.
     pub(super) asked: Asked,
     /// Whether the answer is to the login itself.
@@ -57,12 +62,15 @@ pub(super) enum Asked {
 }
 
 impl Said {
-    fn read(body: &[u8], access: &Access) -> Option<Self> {
+    fn read(body: &[u8], question: &Question<'_>) -> Option<Self> {
         let body: Body = serde_json::from_slice(body).ok()?;
         let first = body.errors?.into_iter().next()?;
         let shown = |text: Option<String>, longest| {
             let mut text = text?;
-            access.redact(&mut text);
+            question.access.redact(&mut text);
+            for authorization in question.shown {
+                redact_shown(authorization, &mut text);
+            }
             Some(cut(&quotable(&text), longest)).filter(|text| !text.is_empty())
         };
         Some(Self {
@@ -98,7 +106,7 @@ impl Said {
 
 /// The failure that an answer other than a success is.
 pub(super) fn failure(question: &Question<'_>, status: u16, body: &[u8]) -> Failure {
-    let read = Said::read(body, question.access);
+    let read = Said::read(body, question);
     let spoke = read.is_some();
     let said = read.unwrap_or_default();
     let Question { host, image, .. } = question;
@@ -210,6 +218,7 @@ login     manifest 206 html         provider_error        (status 206)";
                 host: "h.example",
                 image: "h.example/a:1",
                 access: if *who == "login" { &login } else { &anonymous },
+                shown: &[],
                 asked: match whom.trim_end_matches('+') {
                     "manifest" => Asked::Manifest,
                     "config" => Asked::Config,
@@ -241,13 +250,16 @@ login     manifest 206 html         provider_error        (status 206)";
             host: "h.example",
             image: "h.example/a:1",
             access: &access,
+            shown: &[Arc::new("Bearer a-Token".into())],
             asked: Asked::Manifest,
             showed_login: false,
         };
-        let long = format!("no secret-password,\u{1b}[31m\n {}", "wide ".repeat(200));
+        let long = format!(
+            "no secret-password, a-Token or a-token,\u{1b}[31m\n {}",
+            "wide ".repeat(200)
+        );
         let message = failure(&question, 403, errors("X", &long).as_bytes()).message;
-        assert!(message.contains("no …, [31m wide"), "{message}");
-        assert!(!message.contains("secret"), "{message}");
+        assert!(message.contains("no …, … or …, [31m wide"), "{message}");
         assert!(
             message.chars().count() < 400 && !message.contains(char::is_control),
             "{message}"

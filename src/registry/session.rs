@@ -6,7 +6,7 @@
 //! and to the token service that [`RegistryHosts::may_name`] accepts; nothing goes along to where a
 //! config is stored**.
 
-use super::access::Access;
+use super::access::{Access, redact_shown};
 use super::challenge::Challenge;
 use super::manifest::ACCEPT;
 use super::refusal::{self, Asked, Question};
@@ -16,6 +16,7 @@ use super::wire::{
 };
 use crate::facts::{Digest, Failure, FailureKind, Reference};
 use secrecy::SecretString;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use url::Url;
 
 pub(super) struct Session<'a> {
@@ -26,17 +27,19 @@ pub(super) struct Session<'a> {
     pub(super) origin: &'a str,
     /// What was asked about, and what messages name.
     pub(super) reference: &'a Reference,
+    /// What requests had for `Authorization`, to be taken out of what comes back.
+    pub(super) shown: Mutex<Vec<Arc<SecretString>>>,
 }
 
 /// What is shown with a request.
 enum Shown {
     Nothing,
-    Login(SecretString),
+    Login(Arc<SecretString>),
     Token { token: Token, is_new: bool },
 }
 
 impl Shown {
-    fn authorization(&self) -> Option<&SecretString> {
+    fn authorization(&self) -> Option<&Arc<SecretString>> {
         match self {
             Self::Nothing => None,
             Self::Login(basic) => Some(basic),
@@ -59,13 +62,44 @@ impl Session<'_> {
         Err(self.refused(Asked::Manifest, showed_login, &answer))
     }
 
+    fn shown(&self) -> MutexGuard<'_, Vec<Arc<SecretString>>> {
+        // Every change is one insertion; a panic leaves nothing half done.
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a request, and notes what it shows.
+    async fn exchange(
+        &self,
+        call: Call<'_>,
+        authorization: Option<&Arc<SecretString>>,
+    ) -> Result<Answer, Failure> {
+        self.shown().extend(authorization.cloned());
+        let mut answer = self.wire.send(call).await?;
+        // The one header that reaches messages as it came.
+        answer.request_id = answer.request_id.filter(|id| {
+            let mut text = id.clone();
+            self.redact(&mut text);
+            text == *id
+        });
+        Ok(answer)
+    }
+
+    fn redact(&self, text: &mut String) {
+        self.access.redact(text);
+        for authorization in self.shown().iter() {
+            redact_shown(authorization, text);
+        }
+    }
+
     /// The failure that an answer is.
     fn refused(&self, asked: Asked, showed_login: bool, answer: &Answer) -> Failure {
         let image = self.reference.to_string();
+        let shown = self.shown();
         let question = Question {
             host: self.reference.host(),
             image: &image,
             access: self.access,
+            shown: &shown,
             asked,
             showed_login,
         };
@@ -103,17 +137,15 @@ impl Session<'_> {
             })?;
             let shown = next.host_str().unwrap_or_default().to_owned();
             at = next.clone();
-            answer = self
-                .wire
-                .send(Call {
-                    head: false,
-                    url: next,
-                    accept: None,
-                    authorization: None,
-                    largest: LARGEST_CONFIG,
-                    shown: &shown,
-                })
-                .await?;
+            let call = Call {
+                head: false,
+                url: next,
+                accept: None,
+                authorization: None,
+                largest: LARGEST_CONFIG,
+                shown: &shown,
+            };
+            answer = self.exchange(call, None).await?;
         }
         if answer.status == 200 {
             return Ok(answer);
@@ -167,26 +199,27 @@ impl Session<'_> {
         head: bool,
         shown: &Shown,
     ) -> Result<Answer, Failure> {
-        self.wire
-            .send(Call {
-                head,
-                url: self.url(path)?,
-                accept: (asked == Asked::Manifest).then_some(ACCEPT),
-                authorization: shown.authorization(),
-                largest: match asked {
-                    Asked::Manifest => LARGEST_MANIFEST,
-                    Asked::Config => LARGEST_CONFIG,
-                    Asked::Token => LARGEST_TOKEN,
-                },
-                shown: self.reference.host(),
-            })
-            .await
+        let authorization = shown.authorization();
+        let call = Call {
+            head,
+            url: self.url(path)?,
+            accept: (asked == Asked::Manifest).then_some(ACCEPT),
+            authorization: authorization.map(AsRef::as_ref),
+            largest: match asked {
+                Asked::Manifest => LARGEST_MANIFEST,
+                Asked::Config => LARGEST_CONFIG,
+                Asked::Token => LARGEST_TOKEN,
+            },
+            shown: self.reference.host(),
+        };
+        self.exchange(call, authorization).await
     }
 
     /// What to show for a challenge; nothing if there is no login to show.
     async fn show(&self, challenge: &Challenge, refused: Option<&Token>) -> Result<Shown, Failure> {
         let Challenge::Bearer { realm, service } = challenge else {
-            return Ok(self.access.basic().map_or(Shown::Nothing, Shown::Login));
+            let basic = self.access.basic().map(Arc::new);
+            return Ok(basic.map_or(Shown::Nothing, Shown::Login));
         };
         let url = self.realm(realm)?;
         let key = TokenKey {
@@ -210,9 +243,11 @@ impl Session<'_> {
         url.ok_or_else(|| {
             let named = realm.parse::<Url>().ok();
             let named = named.as_ref().and_then(Url::host_str).unwrap_or("something that is no URL");
+            let mut named = named.to_owned();
+            self.redact(&mut named);
             let message = format!(
                 "registry {host} sends those who ask to {}, which is no token service of its own: nothing was sent there; if it is right, the operator allows it with --allow-registry",
-                crate::cloud::refusal::cut(named, 128)
+                crate::cloud::refusal::cut(&named, 128)
             );
             Failure::new(FailureKind::PermissionDenied, message)
         })
@@ -230,18 +265,16 @@ impl Session<'_> {
         }
         let shown = url.host_str().unwrap_or_default().to_owned();
         let from = (self.wire.clock)();
-        let basic = self.access.basic();
-        let answer = self
-            .wire
-            .send(Call {
-                head: false,
-                url,
-                accept: None,
-                authorization: basic.as_ref(),
-                largest: LARGEST_TOKEN,
-                shown: &shown,
-            })
-            .await?;
+        let basic = self.access.basic().map(Arc::new);
+        let call = Call {
+            head: false,
+            url,
+            accept: None,
+            authorization: basic.as_deref(),
+            largest: LARGEST_TOKEN,
+            shown: &shown,
+        };
+        let answer = self.exchange(call, basic.as_ref()).await?;
         if answer.status == 200 {
             return tokens::read(&answer.body, from, &shown);
         }
