@@ -6,7 +6,9 @@
 //! know is told to nobody else.
 
 use super::access::Key;
+use super::gates::Gates;
 use super::look::{Seen, look};
+use super::room::make_room;
 use super::session::Session;
 use super::tokens::Tokens;
 use super::wire::Wire;
@@ -21,17 +23,12 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// An answer is kept so long, or twice the largest age that was asked for.
 const IDLE: Duration = Duration::from_secs(3 * 3600);
-/// A gate is kept so long after its last use: longer than any pause or refusal that it remembers.
-const IDLE_GATE: Duration = Duration::from_secs(2 * 3600);
-/// Bound on the gates held at once.
-const MOST_GATES: usize = 1024;
 /// What an answer is taken to hold, in bytes.
 const WEIGHT: usize = 1024;
 /// Bound on one look-up, all its requests and their waiting for a turn included.
@@ -97,11 +94,6 @@ type Said = Result<Seen, Failure>;
 /// What answers are kept by: who asks, where, and what.
 type EntryKey = (Key, String, Reference);
 
-/// Who asks, and where.
-type GateKey = (Key, String);
-/// A gate, and when it was last asked for since the ground was made.
-type HeldGate = (Arc<Gate>, Duration);
-
 struct Entry {
     slot: Arc<Slot<Said>>,
     /// Whether somebody needs more than that a digest stands.
@@ -127,10 +119,9 @@ struct Inner {
     wire: Wire,
     tokens: Tokens,
     ground: Ground,
-    limits: Limits,
+    gates: Gates,
     capacity: usize,
     entries: Mutex<HashMap<EntryKey, Arc<Entry>>>,
-    gates: Mutex<HashMap<GateKey, HeldGate>>,
 }
 
 /// What registries said lately, and the way to ask them. Cheap to clone; clones share everything.
@@ -163,10 +154,9 @@ impl Registries {
             wire: Wire::new(network, hosts, clock.clone())?,
             tokens: Tokens::default(),
             ground: Ground::new(clock),
-            limits,
+            gates: Gates::new(limits),
             capacity: capacity.max(1),
             entries: Mutex::default(),
-            gates: Mutex::default(),
         })))
     }
 
@@ -201,7 +191,8 @@ impl Registries {
         {
             return Some(read);
         }
-        let gate = self.0.gate(access.key(), &origin);
+        let now = ground.now();
+        let gate = self.0.gates.of(access.key(), &origin, now.run, now.wall);
         let _seat = gate.seat()?;
         let question = Arc::new(Lookup {
             inner: self.0.clone(),
@@ -230,7 +221,7 @@ impl Registries {
     /// not asked at all.
     pub fn pause(&self, access: &Access, host: &str, public: bool) -> Option<(Timestamp, Failure)> {
         let origin = self.0.wire.hosts.origin(host, public).ok()?;
-        let gate = lock(&self.0.gates).get(&(access.key(), origin))?.0.clone();
+        let gate = self.0.gates.held(access.key(), origin)?;
         gate.pause((self.0.wire.clock)())
     }
 
@@ -238,9 +229,7 @@ impl Registries {
     pub fn forget_idle(&self) {
         let now = self.0.ground.run();
         lock(&self.0.entries).retain(|_, entry| !entry.is_idle(now));
-        lock(&self.0.gates).retain(|_, (gate, used)| {
-            Arc::strong_count(gate) > 1 || now.saturating_sub(*used) <= IDLE_GATE
-        });
+        self.0.gates.forget_idle(now);
         self.0.tokens.forget_ended((self.0.wire.clock)());
     }
 
@@ -349,9 +338,11 @@ impl Inner {
         let mut entries = lock(&self.entries);
         if entries.len() >= self.capacity && !entries.contains_key(&key) {
             entries.retain(|_, entry| !entry.is_idle(now));
-            make_room(&mut entries, self.capacity, |entry| {
-                (Arc::strong_count(entry) == 1).then(|| entry.used())
-            });
+            if entries.len() >= self.capacity {
+                make_room(&mut entries, |entry| {
+                    (Arc::strong_count(entry) == 1).then(|| entry.used())
+                });
+            }
         }
         let entry = entries.entry(key).or_insert_with(|| {
             Arc::new(Entry {
@@ -365,47 +356,9 @@ impl Inner {
         entry.max_age.fetch_max(millis(max_age), Ordering::Relaxed);
         entry.clone()
     }
-
-    fn gate(&self, access: Key, origin: &str) -> Arc<Gate> {
-        let now = self.ground.run();
-        let key = (access, origin.to_owned());
-        let mut gates = lock(&self.gates);
-        if gates.len() >= MOST_GATES && !gates.contains_key(&key) {
-            make_room(&mut gates, MOST_GATES, |(gate, used)| {
-                (Arc::strong_count(gate) == 1).then_some(*used)
-            });
-        }
-        let (gate, used) = gates.entry(key).or_insert_with_key(|key| {
-            let mut hasher = DefaultHasher::new();
-            key.hash(&mut hasher);
-            (Arc::new(Gate::new(&self.limits, hasher.finish())), now)
-        });
-        *used = now;
-        gate.clone()
-    }
 }
 
-/// Drops an eighth of what is held, that not used for longest first; what is in use, for which
-/// `used` gives nothing, stays.
-fn make_room<K: Clone + Eq + Hash, T>(
-    held: &mut HashMap<K, T>,
-    capacity: usize,
-    used: impl Fn(&T) -> Option<Duration>,
-) {
-    if held.len() < capacity {
-        return;
-    }
-    let mut idle: Vec<_> = held
-        .iter()
-        .filter_map(|(key, value)| Some((used(value)?, key.clone())))
-        .collect();
-    idle.sort_unstable_by_key(|(used, _)| *used);
-    for (_, key) in idle.into_iter().take((capacity / 8).max(1)) {
-        held.remove(&key);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every change is one insertion or a removal; a panic in between leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@
 
 use super::access::Key;
 use super::challenge::Challenge;
+use super::room::make_room;
 use crate::facts::{Failure, FailureKind};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -158,7 +159,11 @@ impl Tokens {
             places.retain(|_, place| in_use(place, now));
         }
         if places.len() >= MOST_TOKENS {
-            places.retain(|_, place| Arc::strong_count(place) > 1);
+            make_room(&mut places, |place| {
+                let held = place.try_lock().ok()?;
+                let from = held.as_ref().map(|token| token.from);
+                (Arc::strong_count(place) == 1).then_some(from)
+            });
         }
         places.entry(key).or_default().clone()
     }
@@ -272,5 +277,29 @@ mod tests {
         assert_eq!(token.authorization.expose_secret(), "Bearer t4");
         tokens.forget_ended(at(2000));
         assert!(lock(&tokens.places).is_empty());
+    }
+
+    #[tokio::test]
+    async fn among_too_many_tokens_the_oldest_make_room() {
+        let tokens = Tokens::default();
+        let get = async |number: usize, second| {
+            let key = key(Key::Anonymous, &number.to_string());
+            let fetch = async {
+                let hour = Some(Duration::from_secs(3600));
+                Ok(Token::new("t", hour, at(second)))
+            };
+            tokens.get(key, None, at(1000), fetch).await.unwrap().1
+        };
+        for number in 0..=MOST_TOKENS {
+            let second = i64::try_from(number).unwrap() % 1000;
+            assert!(get(number, second).await);
+        }
+        assert_eq!(
+            lock(&tokens.places).len(),
+            MOST_TOKENS - MOST_TOKENS / 8 + 1
+        );
+        let (old, young) = (1, 999);
+        assert!(!get(young, 1000).await, "still there");
+        assert!(get(old, 1000).await, "it made room");
     }
 }
