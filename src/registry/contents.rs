@@ -96,6 +96,8 @@ type EntryKey = (Key, String, Reference);
 
 struct Entry {
     slot: Arc<Slot<Said>>,
+    /// The fingerprint of the login that the last look-up was refused with, if that is how it ended.
+    refused: Mutex<Option<[u8; 32]>>,
     /// Whether somebody needs more than that a digest stands.
     whole: AtomicBool,
     /// When it was last asked for, in milliseconds since the ground was made.
@@ -108,6 +110,18 @@ impl Entry {
     fn is_idle(&self, now: Duration) -> bool {
         let max_age = Duration::from_millis(self.max_age.load(Ordering::Relaxed));
         now.saturating_sub(self.used()) > max_age.saturating_mul(2).max(IDLE)
+    }
+
+    /// Forgets a refusal if it was of another login than this: that says nothing of this one. Whether
+    /// there was such.
+    fn forgets_refusal(&self, fingerprint: &[u8; 32]) -> bool {
+        let of_another = lock(&self.refused)
+            .take_if(|refused| refused != fingerprint)
+            .is_some();
+        if of_another {
+            self.slot.forget_failure();
+        }
+        of_another
     }
 
     fn used(&self) -> Duration {
@@ -202,10 +216,17 @@ impl Registries {
             reference: reference.clone(),
             known: asking.known.map(|known| known.digest.clone()),
         });
+        let fingerprint = access.fingerprint();
         loop {
             let call = || question.clone().call(entry.clone());
             let kept = match entry.slot.obtain(floor, ground, call).await? {
                 Ok(kept) => kept,
+                Err(failure)
+                    if failure.kind == FailureKind::AuthenticationFailed
+                        && entry.forgets_refusal(&fingerprint) =>
+                {
+                    continue;
+                }
                 Err(failure) => return Some(Err(failure)),
             };
             if let Some(read) = answer(&kept, asking) {
@@ -286,10 +307,13 @@ impl Lookup {
                 .collect();
             let clock = self.inner.wire.clock.clone();
             let asked = || async { self.ask(&known).await };
-            let passed = self
-                .gate
-                .pass(&self.access.fingerprint(), || clock(), asked)
-                .await?;
+            let fingerprint = self.access.fingerprint();
+            let passed = self.gate.pass(&fingerprint, || clock(), asked).await?;
+            *lock(&entry.refused) = passed
+                .as_ref()
+                .err()
+                .filter(|failure| failure.kind == FailureKind::AuthenticationFailed)
+                .map(|_| fingerprint);
             Some(match passed.and_then(|said| said) {
                 Ok(mut seen) => {
                     // What was read of it before still stands.
@@ -347,6 +371,7 @@ impl Inner {
         let entry = entries.entry(key).or_insert_with(|| {
             Arc::new(Entry {
                 slot: Arc::new(Slot::new(|_| WEIGHT)),
+                refused: Mutex::default(),
                 whole: AtomicBool::new(false),
                 used: AtomicU64::new(0),
                 max_age: AtomicU64::new(0),
