@@ -7,7 +7,7 @@
 
 use super::access::Key;
 use super::gates::Gates;
-use super::look::{Seen, look};
+use super::look::{Missed, Seen, look};
 use super::room::make_room;
 use super::session::Session;
 use super::tokens::Tokens;
@@ -18,7 +18,7 @@ use crate::cloud::gate::{Gate, Limits};
 use crate::cloud::identity::Clock;
 use crate::cloud::snapshot::ground::Ground;
 use crate::cloud::snapshot::slot::{Call, Kept, Slot};
-use crate::facts::{Content, Digest, Failure, FailureKind, Reference};
+use crate::facts::{Content, Digest, Failure, FailureKind, Platform, Reference};
 use futures::FutureExt;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ use std::time::Duration;
 
 /// An answer is kept so long, or twice the largest age that was asked for.
 const IDLE: Duration = Duration::from_secs(3 * 3600);
-/// What an answer is taken to hold, in bytes.
+/// What an answer is taken to hold beside its words, in bytes; and on average, whatever it holds.
 const WEIGHT: usize = 1024;
 /// Bound on one look-up, all its requests and their waiting for a turn included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,7 +68,8 @@ pub struct RegistryOptions {
     pub clock: Clock,
     /// What each login may ask of each registry; `min_interval` is for the caller.
     pub limits: Limits,
-    /// Answers held at once, each for one login; those not used for longest make room.
+    /// Answers held at once, each for one login, and of long ones fewer: 1 KiB is meant for each.
+    /// Those not used for longest make room.
     pub capacity: usize,
 }
 
@@ -88,7 +89,7 @@ impl Default for RegistryOptions {
     }
 }
 
-/// An answer about an image: what it is, or that it is not there.
+/// An answer about an image: what it is, or that it is not there, not shown or broken.
 type Said = Result<Seen, Failure>;
 
 /// What answers are kept by: who asks, where, and what.
@@ -178,7 +179,8 @@ impl Registries {
     /// together need. `None`: too many others wait for this registry, come back later.
     ///
     /// Many callers share one look-up, which goes on if they give up; it is bounded by itself to a
-    /// minute. One that failed stands for all who ask within a few seconds, or for as long as the
+    /// minute. That an image is not there, not shown or broken is an answer like any other. A look-up
+    /// that failed stands for all who ask within a few seconds, or for as long as the
     /// registry asked to wait.
     pub async fn read(&self, asking: &Asking<'_>) -> Option<Result<Read, Failure>> {
         let Asking {
@@ -282,6 +284,22 @@ fn answer(kept: &Kept<Said>, asking: &Asking<'_>) -> Option<Result<Read, Failure
     }))
 }
 
+/// About how many bytes an answer holds.
+fn weight(said: &Said) -> usize {
+    let words = match said {
+        Ok(seen) => seen.content.as_ref().map_or(0, |content| {
+            let platforms = content.platforms.iter();
+            let words = platforms.map(|platform| {
+                let variant = platform.variant.as_ref().map_or(0, String::len);
+                size_of::<Platform>() + platform.os.len() + platform.architecture.len() + variant
+            });
+            words.sum()
+        }),
+        Err(failure) => failure.message.len(),
+    };
+    WEIGHT + words
+}
+
 /// One question, as it is put to the registry for all who wait.
 struct Lookup {
     inner: Arc<Inner>,
@@ -314,15 +332,19 @@ impl Lookup {
                 .err()
                 .filter(|failure| failure.kind == FailureKind::AuthenticationFailed)
                 .map(|_| fingerprint);
-            Some(match passed.and_then(|said| said) {
+            let said = match passed {
+                Ok(said) => said,
+                Err(failure) => return Some(Err(failure)),
+            };
+            Some(match said {
                 Ok(mut seen) => {
                     // What was read of it before still stands.
                     let same = before.filter(|read| read.digest == seen.digest);
                     seen.content = seen.content.or(same);
                     Ok(Ok(seen))
                 }
-                Err(failure) if failure.kind == FailureKind::NotFound => Ok(Err(failure)),
-                Err(failure) => Err(failure),
+                Err(Missed::Answer(failure)) => Ok(Err(failure)),
+                Err(Missed::Trouble(failure)) => Err(failure),
             })
         }
         .boxed()
@@ -330,7 +352,7 @@ impl Lookup {
 
     /// A bad answer is an answer: the gate must not take it for a registry that is away, or one broken
     /// image would stop all others there.
-    async fn ask(&self, known: &[Digest]) -> Result<Result<Seen, Failure>, Failure> {
+    async fn ask(&self, known: &[Digest]) -> Result<Result<Seen, Missed>, Failure> {
         let session = Session {
             wire: &self.inner.wire,
             tokens: &self.inner.tokens,
@@ -341,8 +363,10 @@ impl Lookup {
         };
         match tokio::time::timeout(PATIENCE, look(&session, known)).await {
             Ok(Ok(seen)) => Ok(Ok(seen)),
-            Ok(Err(failure)) if failure.kind == FailureKind::ResponseInvalid => Ok(Err(failure)),
-            Ok(Err(failure)) => Err(failure),
+            Ok(Err(Missed::Trouble(failure))) if failure.kind != FailureKind::ResponseInvalid => {
+                Err(failure)
+            }
+            Ok(Err(missed)) => Ok(Err(missed)),
             Err(_) => {
                 let host = self.reference.host();
                 let message = format!(
@@ -360,9 +384,13 @@ impl Inner {
     fn entry(&self, key: EntryKey, max_age: Duration) -> Arc<Entry> {
         let now = self.ground.run();
         let mut entries = lock(&self.entries);
-        if entries.len() >= self.capacity && !entries.contains_key(&key) {
+        let is_full = |number: usize| {
+            let held = self.ground.held();
+            number >= self.capacity || held >= self.capacity.saturating_mul(WEIGHT)
+        };
+        if is_full(entries.len()) && !entries.contains_key(&key) {
             entries.retain(|_, entry| !entry.is_idle(now));
-            if entries.len() >= self.capacity {
+            if is_full(entries.len()) {
                 make_room(&mut entries, |entry| {
                     (Arc::strong_count(entry) == 1).then(|| entry.used())
                 });
@@ -370,7 +398,7 @@ impl Inner {
         }
         let entry = entries.entry(key).or_insert_with(|| {
             Arc::new(Entry {
-                slot: Arc::new(Slot::new(|_| WEIGHT)),
+                slot: Arc::new(Slot::new(weight)),
                 refused: Mutex::default(),
                 whole: AtomicBool::new(false),
                 used: AtomicU64::new(0),

@@ -8,6 +8,7 @@
 
 use super::access::{Access, redact_shown};
 use super::challenge::Challenge;
+use super::look::Missed;
 use super::manifest::ACCEPT;
 use super::refusal::{self, Asked, Question};
 use super::tokens::{self, Token, TokenKey, Tokens};
@@ -50,7 +51,7 @@ impl Shown {
 
 impl Session<'_> {
     /// Asks for a manifest by tag or digest: its headers alone, or all of it.
-    pub(super) async fn manifest(&self, wanted: &str, head: bool) -> Result<Answer, Failure> {
+    pub(super) async fn manifest(&self, wanted: &str, head: bool) -> Result<Answer, Missed> {
         let path = format!("/v2/{}/manifests/{wanted}", self.reference.repository());
         let (answer, showed_login) = self.ask(Asked::Manifest, &path, head).await?;
         // A registry says why in a body, and some know no HEAD: the caller asks again, unless that
@@ -72,7 +73,7 @@ impl Session<'_> {
         &self,
         call: Call<'_>,
         authorization: Option<&Arc<SecretString>>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, Missed> {
         self.shown().extend(authorization.cloned());
         let mut answer = self.wire.send(call).await?;
         // The one header that reaches messages as it came.
@@ -92,7 +93,7 @@ impl Session<'_> {
     }
 
     /// The failure that an answer is.
-    fn refused(&self, asked: Asked, showed_login: bool, answer: &Answer) -> Failure {
+    fn refused(&self, asked: Asked, showed_login: bool, answer: &Answer) -> Missed {
         let image = self.reference.to_string();
         let shown = self.shown();
         let question = Question {
@@ -103,18 +104,28 @@ impl Session<'_> {
             asked,
             showed_login,
         };
-        Failure {
+        let failure = Failure {
             // Others mean something else by it, and would be left alone for as long.
             retry_after: answer
                 .retry_after
                 .filter(|_| matches!(answer.status, 429 | 503)),
             request_id: answer.request_id.clone(),
             ..refusal::failure(&question, answer.status, &answer.body)
+        };
+        // A config that a manifest names and nobody has is the image's fault.
+        let of_image = match failure.kind {
+            FailureKind::NotFound | FailureKind::PermissionDenied => true,
+            _ => answer.status == 404 && asked == Asked::Config,
+        };
+        if of_image {
+            Missed::Answer(failure)
+        } else {
+            Missed::Trouble(failure)
         }
     }
 
     /// Reads a config by its digest, from where the registry says that it is stored.
-    pub(super) async fn config(&self, digest: &Digest) -> Result<Answer, Failure> {
+    pub(super) async fn config(&self, digest: &Digest) -> Result<Answer, Missed> {
         let path = format!("/v2/{}/blobs/{digest}", self.reference.repository());
         let (mut answer, showed_login) = self.ask(Asked::Config, &path, false).await?;
         let mut at = self.url(&path)?;
@@ -155,7 +166,7 @@ impl Session<'_> {
 
     /// Asks with what the registry wanted to see last, and once more with what it wants now. Says
     /// whether the login itself was shown.
-    async fn ask(&self, asked: Asked, path: &str, head: bool) -> Result<(Answer, bool), Failure> {
+    async fn ask(&self, asked: Asked, path: &str, head: bool) -> Result<(Answer, bool), Missed> {
         let known = self.tokens.challenge(self.access.key(), self.origin);
         let first = match &known {
             Some(challenge) => self.show(challenge, None).await.inspect_err(|_| {
@@ -198,7 +209,7 @@ impl Session<'_> {
         path: &str,
         head: bool,
         shown: &Shown,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, Missed> {
         let authorization = shown.authorization();
         let call = Call {
             head,
@@ -216,7 +227,7 @@ impl Session<'_> {
     }
 
     /// What to show for a challenge; nothing if there is no login to show.
-    async fn show(&self, challenge: &Challenge, refused: Option<&Token>) -> Result<Shown, Failure> {
+    async fn show(&self, challenge: &Challenge, refused: Option<&Token>) -> Result<Shown, Missed> {
         let Challenge::Bearer { realm, service } = challenge else {
             let basic = self.access.basic().map(Arc::new);
             return Ok(basic.map_or(Shown::Nothing, Shown::Login));
@@ -236,7 +247,7 @@ impl Session<'_> {
     }
 
     /// The token service that a registry names, if it may.
-    fn realm(&self, realm: &str) -> Result<Url, Failure> {
+    fn realm(&self, realm: &str) -> Result<Url, Missed> {
         let host = self.reference.host();
         let url = realm.parse::<Url>().ok();
         let url = url.filter(|url| self.wire.hosts.may_name(self.origin, url));
@@ -249,11 +260,11 @@ impl Session<'_> {
                 "registry {host} sends those who ask to {}, which is no token service of its own: nothing was sent there; if it is right, the operator allows it with --allow-registry",
                 crate::cloud::refusal::cut(&named, 128)
             );
-            Failure::new(FailureKind::PermissionDenied, message)
+            Missed::Answer(Failure::new(FailureKind::PermissionDenied, message))
         })
     }
 
-    async fn fetch(&self, mut url: Url, service: Option<&str>) -> Result<Token, Failure> {
+    async fn fetch(&self, mut url: Url, service: Option<&str>) -> Result<Token, Missed> {
         let scope = format!("repository:{}:pull", self.reference.repository());
         url.set_fragment(None);
         {
@@ -274,9 +285,13 @@ impl Session<'_> {
             largest: LARGEST_TOKEN,
             shown: &shown,
         };
-        let answer = self.exchange(call, basic.as_ref()).await?;
+        let answer = match self.exchange(call, basic.as_ref()).await {
+            // Its size says nothing of the image.
+            Err(Missed::Answer(failure)) => return Err(Missed::Trouble(failure)),
+            exchanged => exchanged?,
+        };
         if answer.status == 200 {
-            return tokens::read(&answer.body, from, &shown);
+            return Ok(tokens::read(&answer.body, from, &shown)?);
         }
         Err(self.refused(Asked::Token, basic.is_some(), &answer))
     }

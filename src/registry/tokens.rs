@@ -123,15 +123,15 @@ impl Tokens {
 
     /// The token for a key, and whether it was fetched for this question. One is fetched at a time;
     /// those who wait take what it brought. `refused` is one that the registry did not take.
-    pub(super) async fn get<F>(
+    pub(super) async fn get<F, E>(
         &self,
         key: TokenKey,
         refused: Option<&Token>,
         now: Timestamp,
         fetch: F,
-    ) -> Result<(Token, bool), Failure>
+    ) -> Result<(Token, bool), E>
     where
-        F: Future<Output = Result<Token, Failure>>,
+        F: Future<Output = Result<Token, E>>,
     {
         let place = self.place(key, now);
         let mut held = place.lock().await;
@@ -246,7 +246,7 @@ mod tests {
                 let fetch = async {
                     let number = fetched.fetch_add(1, Ordering::Relaxed);
                     tokio::task::yield_now().await;
-                    Ok(Token::new(&format!("t{number}"), None, at(now)))
+                    Ok::<_, Failure>(Token::new(&format!("t{number}"), None, at(now)))
                 };
                 tokens
                     .get(key, refused.as_ref(), at(now), fetch)
@@ -286,7 +286,7 @@ mod tests {
             let key = key(Key::Anonymous, &number.to_string());
             let fetch = async {
                 let hour = Some(Duration::from_secs(3600));
-                Ok(Token::new("t", hour, at(second)))
+                Ok::<_, Failure>(Token::new("t", hour, at(second)))
             };
             tokens.get(key, None, at(1000), fetch).await.unwrap().1
         };

@@ -339,7 +339,9 @@ async fn a_renewed_login_is_shown_at_once_after_the_one_before_was_refused() {
     let reader = Reader::new(&[front.origin()]);
     let token = Credential::HuaweiToken("token-token".into());
     let region = Region::new("cn-north-4").unwrap();
-    let proof = Identity::new(Source::Static(token), region).unwrap().proof();
+    let proof = Identity::new(Source::Static(token), region)
+        .unwrap()
+        .proof();
     let image = front.image("a", "1");
     let read = async |password: &str| {
         let login = Login {
