@@ -56,7 +56,7 @@ fn all_that_match_are_given_the_most_exact_first() {
     };
     assert_eq!(
         names(HOST, "ai-team/pytorch"),
-        ["repository", "organisation", "host", "wildcard"]
+        ["repository", "organisation", "host"]
     );
     assert_eq!(names(HOST, "x/y"), ["host", "wildcard"]);
     assert_eq!(names("docker.io", "library/nginx"), ["hub"]);
