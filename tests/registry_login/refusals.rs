@@ -87,7 +87,10 @@ async fn credentials_of_another_cloud_are_sent_nowhere() {
     for (of, keys) in [(&all[0], &all[2]), (&all[2], &all[0]), (&all[3], &all[1])] {
         let account = account(of);
         let failure = bench.logins.of(want(&account, keys, own_host(of))).await;
-        assert_eq!(failure.unwrap_err().kind, FailureKind::ProviderNotReady);
+        assert_eq!(
+            failure.unwrap().unwrap_err().kind,
+            FailureKind::ProviderNotReady
+        );
     }
     assert!(bench.fake.log().is_empty());
 }
