@@ -168,6 +168,13 @@ impl Gate {
             .filter(|(until, _)| now < *until)
     }
 
+    /// Whether it remembers a pause or a refused credential whose time is not over.
+    pub(crate) fn is_resting(&self, now: Timestamp) -> bool {
+        let state = self.state();
+        let refused = state.refused.as_ref();
+        refused.is_some_and(|(_, until, _)| now < *until) || state.paused(now).is_some()
+    }
+
     /// Makes a call with the credential of this fingerprint, or says at once why none can be made.
     /// `None`: too many are waiting already, come back later.
     ///

@@ -80,15 +80,28 @@ impl Access {
         let basic = login.basic_authorization();
         let encoded = basic.expose_secret().trim_start_matches("Basic ");
         for secret in [login.password.expose_secret(), encoded] {
-            if secret.len() >= SHORTEST_SECRET && text.contains(secret) {
-                *text = text.replace(secret, "…");
-            }
+            take_out(secret, text);
         }
     }
 
     /// The value of the `Authorization` header that shows the login itself.
     pub(super) fn basic(&self) -> Option<SecretString> {
         self.login.as_ref().map(Login::basic_authorization)
+    }
+}
+
+/// Takes what an `Authorization` header showed out of a registry's words.
+pub(super) fn redact_shown(authorization: &SecretString, text: &mut String) {
+    let shown = authorization.expose_secret();
+    let shown = shown.split_once(' ').map_or(shown, |(_, shown)| shown);
+    take_out(shown, text);
+    // As the name of a host it comes back in small letters.
+    take_out(&shown.to_ascii_lowercase(), text);
+}
+
+fn take_out(secret: &str, text: &mut String) {
+    if secret.len() >= SHORTEST_SECRET && text.contains(secret) {
+        *text = text.replace(secret, "…");
     }
 }
 

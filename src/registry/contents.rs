@@ -6,7 +6,9 @@
 //! know is told to nobody else.
 
 use super::access::Key;
-use super::look::{Seen, look};
+use super::gates::Gates;
+use super::look::{Missed, Seen, look};
+use super::room::make_room;
 use super::session::Session;
 use super::tokens::Tokens;
 use super::wire::Wire;
@@ -16,23 +18,18 @@ use crate::cloud::gate::{Gate, Limits};
 use crate::cloud::identity::Clock;
 use crate::cloud::snapshot::ground::Ground;
 use crate::cloud::snapshot::slot::{Call, Kept, Slot};
-use crate::facts::{Content, Digest, Failure, FailureKind, Reference};
+use crate::facts::{Content, Digest, Failure, FailureKind, Platform, Reference};
 use futures::FutureExt;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// An answer is kept so long, or twice the largest age that was asked for.
 const IDLE: Duration = Duration::from_secs(3 * 3600);
-/// A gate is kept so long after its last use: longer than any pause or refusal that it remembers.
-const IDLE_GATE: Duration = Duration::from_secs(2 * 3600);
-/// Bound on the gates held at once.
-const MOST_GATES: usize = 1024;
-/// What an answer is taken to hold, in bytes.
+/// What an answer is taken to hold beside its words, in bytes; and on average, whatever it holds.
 const WEIGHT: usize = 1024;
 /// Bound on one look-up, all its requests and their waiting for a turn included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,7 +68,8 @@ pub struct RegistryOptions {
     pub clock: Clock,
     /// What each login may ask of each registry; `min_interval` is for the caller.
     pub limits: Limits,
-    /// Answers held at once, each for one login; those not used for longest make room.
+    /// Answers held at once, each for one login, and of long ones fewer: 1 KiB is meant for each.
+    /// Those not used for longest make room.
     pub capacity: usize,
 }
 
@@ -91,19 +89,16 @@ impl Default for RegistryOptions {
     }
 }
 
-/// An answer about an image: what it is, or that it is not there.
+/// An answer about an image: what it is, or that it is not there, not shown or broken.
 type Said = Result<Seen, Failure>;
 
 /// What answers are kept by: who asks, where, and what.
 type EntryKey = (Key, String, Reference);
 
-/// Who asks, and where.
-type GateKey = (Key, String);
-/// A gate, and when it was last asked for since the ground was made.
-type HeldGate = (Arc<Gate>, Duration);
-
 struct Entry {
     slot: Arc<Slot<Said>>,
+    /// The fingerprint of the login that the last look-up was refused with, if that is how it ended.
+    refused: Mutex<Option<[u8; 32]>>,
     /// Whether somebody needs more than that a digest stands.
     whole: AtomicBool,
     /// When it was last asked for, in milliseconds since the ground was made.
@@ -118,6 +113,18 @@ impl Entry {
         now.saturating_sub(self.used()) > max_age.saturating_mul(2).max(IDLE)
     }
 
+    /// Forgets a refusal if it was of another login than this: that says nothing of this one. Whether
+    /// there was such.
+    fn forgets_refusal(&self, fingerprint: &[u8; 32]) -> bool {
+        let of_another = lock(&self.refused)
+            .take_if(|refused| refused != fingerprint)
+            .is_some();
+        if of_another {
+            self.slot.forget_failure();
+        }
+        of_another
+    }
+
     fn used(&self) -> Duration {
         Duration::from_millis(self.used.load(Ordering::Relaxed))
     }
@@ -127,10 +134,9 @@ struct Inner {
     wire: Wire,
     tokens: Tokens,
     ground: Ground,
-    limits: Limits,
+    gates: Gates,
     capacity: usize,
     entries: Mutex<HashMap<EntryKey, Arc<Entry>>>,
-    gates: Mutex<HashMap<GateKey, HeldGate>>,
 }
 
 /// What registries said lately, and the way to ask them. Cheap to clone; clones share everything.
@@ -163,10 +169,9 @@ impl Registries {
             wire: Wire::new(network, hosts, clock.clone())?,
             tokens: Tokens::default(),
             ground: Ground::new(clock),
-            limits,
+            gates: Gates::new(limits),
             capacity: capacity.max(1),
             entries: Mutex::default(),
-            gates: Mutex::default(),
         })))
     }
 
@@ -174,7 +179,8 @@ impl Registries {
     /// together need. `None`: too many others wait for this registry, come back later.
     ///
     /// Many callers share one look-up, which goes on if they give up; it is bounded by itself to a
-    /// minute. One that failed stands for all who ask within a few seconds, or for as long as the
+    /// minute. That an image is not there, not shown or broken is an answer like any other. A look-up
+    /// that failed stands for all who ask within a few seconds, or for as long as the
     /// registry asked to wait.
     pub async fn read(&self, asking: &Asking<'_>) -> Option<Result<Read, Failure>> {
         let Asking {
@@ -201,7 +207,8 @@ impl Registries {
         {
             return Some(read);
         }
-        let gate = self.0.gate(access.key(), &origin);
+        let now = ground.now();
+        let gate = self.0.gates.of(access.key(), &origin, now.run, now.wall);
         let _seat = gate.seat()?;
         let question = Arc::new(Lookup {
             inner: self.0.clone(),
@@ -211,10 +218,17 @@ impl Registries {
             reference: reference.clone(),
             known: asking.known.map(|known| known.digest.clone()),
         });
+        let fingerprint = access.fingerprint();
         loop {
             let call = || question.clone().call(entry.clone());
             let kept = match entry.slot.obtain(floor, ground, call).await? {
                 Ok(kept) => kept,
+                Err(failure)
+                    if failure.kind == FailureKind::AuthenticationFailed
+                        && entry.forgets_refusal(&fingerprint) =>
+                {
+                    continue;
+                }
                 Err(failure) => return Some(Err(failure)),
             };
             if let Some(read) = answer(&kept, asking) {
@@ -230,7 +244,7 @@ impl Registries {
     /// not asked at all.
     pub fn pause(&self, access: &Access, host: &str, public: bool) -> Option<(Timestamp, Failure)> {
         let origin = self.0.wire.hosts.origin(host, public).ok()?;
-        let gate = lock(&self.0.gates).get(&(access.key(), origin))?.0.clone();
+        let gate = self.0.gates.held(access.key(), origin)?;
         gate.pause((self.0.wire.clock)())
     }
 
@@ -238,9 +252,7 @@ impl Registries {
     pub fn forget_idle(&self) {
         let now = self.0.ground.run();
         lock(&self.0.entries).retain(|_, entry| !entry.is_idle(now));
-        lock(&self.0.gates).retain(|_, (gate, used)| {
-            Arc::strong_count(gate) > 1 || now.saturating_sub(*used) <= IDLE_GATE
-        });
+        self.0.gates.forget_idle(now);
         self.0.tokens.forget_ended((self.0.wire.clock)());
     }
 
@@ -272,6 +284,22 @@ fn answer(kept: &Kept<Said>, asking: &Asking<'_>) -> Option<Result<Read, Failure
     }))
 }
 
+/// About how many bytes an answer holds.
+fn weight(said: &Said) -> usize {
+    let words = match said {
+        Ok(seen) => seen.content.as_ref().map_or(0, |content| {
+            let platforms = content.platforms.iter();
+            let words = platforms.map(|platform| {
+                let variant = platform.variant.as_ref().map_or(0, String::len);
+                size_of::<Platform>() + platform.os.len() + platform.architecture.len() + variant
+            });
+            words.sum()
+        }),
+        Err(failure) => failure.message.len(),
+    };
+    WEIGHT + words
+}
+
 /// One question, as it is put to the registry for all who wait.
 struct Lookup {
     inner: Arc<Inner>,
@@ -297,19 +325,26 @@ impl Lookup {
                 .collect();
             let clock = self.inner.wire.clock.clone();
             let asked = || async { self.ask(&known).await };
-            let passed = self
-                .gate
-                .pass(&self.access.fingerprint(), || clock(), asked)
-                .await?;
-            Some(match passed.and_then(|said| said) {
+            let fingerprint = self.access.fingerprint();
+            let passed = self.gate.pass(&fingerprint, || clock(), asked).await?;
+            *lock(&entry.refused) = passed
+                .as_ref()
+                .err()
+                .filter(|failure| failure.kind == FailureKind::AuthenticationFailed)
+                .map(|_| fingerprint);
+            let said = match passed {
+                Ok(said) => said,
+                Err(failure) => return Some(Err(failure)),
+            };
+            Some(match said {
                 Ok(mut seen) => {
                     // What was read of it before still stands.
                     let same = before.filter(|read| read.digest == seen.digest);
                     seen.content = seen.content.or(same);
                     Ok(Ok(seen))
                 }
-                Err(failure) if failure.kind == FailureKind::NotFound => Ok(Err(failure)),
-                Err(failure) => Err(failure),
+                Err(Missed::Answer(failure)) => Ok(Err(failure)),
+                Err(Missed::Trouble(failure)) => Err(failure),
             })
         }
         .boxed()
@@ -317,18 +352,21 @@ impl Lookup {
 
     /// A bad answer is an answer: the gate must not take it for a registry that is away, or one broken
     /// image would stop all others there.
-    async fn ask(&self, known: &[Digest]) -> Result<Result<Seen, Failure>, Failure> {
+    async fn ask(&self, known: &[Digest]) -> Result<Result<Seen, Missed>, Failure> {
         let session = Session {
             wire: &self.inner.wire,
             tokens: &self.inner.tokens,
             access: &self.access,
             origin: &self.origin,
             reference: &self.reference,
+            shown: Mutex::default(),
         };
         match tokio::time::timeout(PATIENCE, look(&session, known)).await {
             Ok(Ok(seen)) => Ok(Ok(seen)),
-            Ok(Err(failure)) if failure.kind == FailureKind::ResponseInvalid => Ok(Err(failure)),
-            Ok(Err(failure)) => Err(failure),
+            Ok(Err(Missed::Trouble(failure))) if failure.kind != FailureKind::ResponseInvalid => {
+                Err(failure)
+            }
+            Ok(Err(missed)) => Ok(Err(missed)),
             Err(_) => {
                 let host = self.reference.host();
                 let message = format!(
@@ -346,15 +384,22 @@ impl Inner {
     fn entry(&self, key: EntryKey, max_age: Duration) -> Arc<Entry> {
         let now = self.ground.run();
         let mut entries = lock(&self.entries);
-        if entries.len() >= self.capacity && !entries.contains_key(&key) {
+        let is_full = |number: usize| {
+            let held = self.ground.held();
+            number >= self.capacity || held >= self.capacity.saturating_mul(WEIGHT)
+        };
+        if is_full(entries.len()) && !entries.contains_key(&key) {
             entries.retain(|_, entry| !entry.is_idle(now));
-            make_room(&mut entries, self.capacity, |entry| {
-                (Arc::strong_count(entry) == 1).then(|| entry.used())
-            });
+            if is_full(entries.len()) {
+                make_room(&mut entries, |entry| {
+                    (Arc::strong_count(entry) == 1).then(|| entry.used())
+                });
+            }
         }
         let entry = entries.entry(key).or_insert_with(|| {
             Arc::new(Entry {
-                slot: Arc::new(Slot::new(|_| WEIGHT)),
+                slot: Arc::new(Slot::new(weight)),
+                refused: Mutex::default(),
                 whole: AtomicBool::new(false),
                 used: AtomicU64::new(0),
                 max_age: AtomicU64::new(0),
@@ -364,47 +409,9 @@ impl Inner {
         entry.max_age.fetch_max(millis(max_age), Ordering::Relaxed);
         entry.clone()
     }
-
-    fn gate(&self, access: Key, origin: &str) -> Arc<Gate> {
-        let now = self.ground.run();
-        let key = (access, origin.to_owned());
-        let mut gates = lock(&self.gates);
-        if gates.len() >= MOST_GATES && !gates.contains_key(&key) {
-            make_room(&mut gates, MOST_GATES, |(gate, used)| {
-                (Arc::strong_count(gate) == 1).then_some(*used)
-            });
-        }
-        let (gate, used) = gates.entry(key).or_insert_with_key(|key| {
-            let mut hasher = DefaultHasher::new();
-            key.hash(&mut hasher);
-            (Arc::new(Gate::new(&self.limits, hasher.finish())), now)
-        });
-        *used = now;
-        gate.clone()
-    }
 }
 
-/// Drops an eighth of what is held, that not used for longest first; what is in use, for which
-/// `used` gives nothing, stays.
-fn make_room<K: Clone + Eq + Hash, T>(
-    held: &mut HashMap<K, T>,
-    capacity: usize,
-    used: impl Fn(&T) -> Option<Duration>,
-) {
-    if held.len() < capacity {
-        return;
-    }
-    let mut idle: Vec<_> = held
-        .iter()
-        .filter_map(|(key, value)| Some((used(value)?, key.clone())))
-        .collect();
-    idle.sort_unstable_by_key(|(used, _)| *used);
-    for (_, key) in idle.into_iter().take((capacity / 8).max(1)) {
-        held.remove(&key);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every change is one insertion or a removal; a panic in between leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -105,9 +105,14 @@ struct Brought {
 
 /// Logins from providers' credentials. One for the process.
 pub struct Logins {
+    issuer: Arc<Issuer>,
+    cache: Cache,
+}
+
+/// Whoever asks the management APIs.
+struct Issuer {
     management: Management,
     endpoints: LoginEndpoints,
-    cache: Cache,
 }
 
 impl fmt::Debug for Logins {
@@ -141,21 +146,24 @@ impl Logins {
     ) -> Result<Self, String> {
         let management = Management::new(network, endpoints.origins(), entropy, derived)?;
         Ok(Self {
-            management,
-            endpoints,
+            issuer: Arc::new(Issuer {
+                management,
+                endpoints,
+            }),
             cache: Cache::default(),
         })
     }
 
-    /// The login for a host: what is held while it is good, else what the management API gives.
+    /// The login for a host: what is held while it is good, else what the management API gives. `None`:
+    /// too many others wait for it, come back later.
     ///
     /// # Errors
     /// The class of what went wrong; the message is fit for users of the cluster. After a failure the
     /// same is said until `retry_after` is over.
-    pub async fn of(&self, want: Want<'_>) -> Result<Granted, Failure> {
+    pub async fn of(&self, want: Want<'_>) -> Option<Result<Granted, Failure>> {
         let ground = self.ground(&want);
         match (&ground, want.credential) {
-            (Ground::Nobody(why), _) => return Ok(Granted::Without(why.clone())),
+            (Ground::Nobody(why), _) => return Some(Ok(Granted::Without(why.clone()))),
             (
                 Ground::Swr { region, .. },
                 Credential::HuaweiKeys {
@@ -165,20 +173,24 @@ impl Logins {
                 },
             ) => {
                 let login = long_term_login(region, access_key, secret_key);
-                return Ok(Granted::Login(Issued::new(login, None).into()));
+                return Some(Ok(Granted::Login(Issued::new(login, None).into())));
             }
             (Ground::Swr { .. }, Credential::HuaweiKeys { .. } | Credential::HuaweiToken(_))
             | (Ground::Acr { .. }, Credential::AlibabaKeys { .. }) => {}
             _ => {
-                return Err(Failure::new(
+                return Some(Err(Failure::new(
                     FailureKind::ProviderNotReady,
                     "the provider's credentials are of another cloud",
-                ));
+                )));
             }
         }
         let subject: Subject = (want.credential.fingerprint(), ground.clone());
-        let clock = || self.management.now();
-        let issue = || self.issue(&ground, want.credential);
+        let clocked = self.issuer.clone();
+        let clock = move || clocked.management.now();
+        let issue = || {
+            let (issuer, credential) = (self.issuer.clone(), want.credential.clone());
+            async move { issuer.issue(&ground, &credential).await }
+        };
         Box::pin(self.cache.get(subject, clock, issue)).await
     }
 
@@ -193,13 +205,23 @@ impl Logins {
             }
         );
         let subject = (want.credential.fingerprint(), self.ground(&want));
-        !permanent && self.cache.refuse(&subject, proof, self.management.now())
+        !permanent
+            && self
+                .cache
+                .refuse(&subject, proof, self.issuer.management.now())
     }
 
     fn ground(&self, want: &Want<'_>) -> Ground {
-        Ground::of(want.account, want.host, want.acr_instance, &self.endpoints)
+        Ground::of(
+            want.account,
+            want.host,
+            want.acr_instance,
+            &self.issuer.endpoints,
+        )
     }
+}
 
+impl Issuer {
     async fn issue(&self, ground: &Ground, credential: &Credential) -> Result<Brought, Failure> {
         let (management, own) = (&self.management, &self.endpoints);
         let (registry, brought) = match ground {

@@ -11,11 +11,27 @@ use super::manifest::{self, Entry, Manifest};
 use super::session::Session;
 use super::wire::Answer;
 use crate::facts::{Content, Digest, Failure, FailureKind, Platform};
+use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
 /// Bound on the manifests that are read of an index which does not say what they run on.
 pub(super) const MOST_CHILDREN: usize = 8;
+
+/// Why nothing was learned of a reference.
+#[derive(Debug)]
+pub(super) enum Missed {
+    /// What the registry says of this very image. It stands as long as any other answer.
+    Answer(Failure),
+    /// Anything else, which says nothing of the image.
+    Trouble(Failure),
+}
+
+impl From<Failure> for Missed {
+    fn from(failure: Failure) -> Self {
+        Self::Trouble(failure)
+    }
+}
 
 /// What was learned of a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +43,7 @@ pub(super) struct Seen {
 }
 
 /// Looks at a reference. `known` are digests whose content needs no reading.
-pub(super) async fn look(session: &Session<'_>, known: &[Digest]) -> Result<Seen, Failure> {
+pub(super) async fn look(session: &Session<'_>, known: &[Digest]) -> Result<Seen, Missed> {
     let reference = session.reference;
     let wanted = reference.wanted();
     let wanted = wanted.map_err(|what| Failure::new(FailureKind::InvalidSpec, what))?;
@@ -62,7 +78,7 @@ impl Reader<'_> {
         &self,
         wanted: &str,
         asked: Option<&Digest>,
-    ) -> Result<(Digest, Manifest), Failure> {
+    ) -> Result<(Digest, Manifest), Missed> {
         let answer = self.session.manifest(wanted, false).await?;
         let digest = digest_of(&answer.body);
         if let Some(asked) = asked.filter(|asked| **asked != digest) {
@@ -77,12 +93,20 @@ impl Reader<'_> {
             return Err(self.other("manifest", said, &digest, &answer));
         }
         let manifest = manifest::read(&answer.body).map_err(|what| {
-            invalid(&format!("the manifest of {} {what}", self.image()), &answer)
+            let what = format!("the manifest of {} {what}", self.image());
+            let failure = invalid(&what, &answer);
+            // No registry stores what is not even JSON under a tag: something else has answered.
+            let is_json = serde_json::from_slice::<IgnoredAny>(&answer.body).is_ok();
+            if asked.is_some() || is_json {
+                Missed::Answer(failure)
+            } else {
+                Missed::Trouble(failure)
+            }
         })?;
         Ok((digest, manifest))
     }
 
-    async fn platforms(&self, manifest: Manifest) -> Result<Vec<Platform>, Failure> {
+    async fn platforms(&self, manifest: Manifest) -> Result<Vec<Platform>, Missed> {
         let entries = match manifest {
             Manifest::Image(config) => return self.of_config(config).await,
             Manifest::Index(entries) => entries,
@@ -100,7 +124,8 @@ impl Reader<'_> {
                     "the index of {} does not say what more than {MOST_CHILDREN} of its manifests run on",
                     self.image()
                 );
-                return Err(Failure::new(FailureKind::ResponseInvalid, message));
+                let failure = Failure::new(FailureKind::ResponseInvalid, message);
+                return Err(Missed::Answer(failure));
             }
             platforms.extend(self.of_child(&digest).await?);
         }
@@ -108,7 +133,7 @@ impl Reader<'_> {
     }
 
     /// What a manifest of an index runs on. An index inside of it has to say so itself.
-    async fn of_child(&self, digest: &Digest) -> Result<Vec<Platform>, Failure> {
+    async fn of_child(&self, digest: &Digest) -> Result<Vec<Platform>, Missed> {
         let entries = match self.manifest(digest.as_str(), Some(digest)).await?.1 {
             Manifest::Image(config) => return self.of_config(config).await,
             Manifest::Index(entries) => entries,
@@ -119,11 +144,11 @@ impl Reader<'_> {
                 "the index of {} has another one inside that does not say what its manifests run on",
                 self.image()
             );
-            Failure::new(FailureKind::ResponseInvalid, message)
+            Missed::Answer(Failure::new(FailureKind::ResponseInvalid, message))
         })
     }
 
-    async fn of_config(&self, config: Option<Digest>) -> Result<Vec<Platform>, Failure> {
+    async fn of_config(&self, config: Option<Digest>) -> Result<Vec<Platform>, Missed> {
         let Some(asked) = config else {
             return Ok(Vec::new());
         };
@@ -132,8 +157,10 @@ impl Reader<'_> {
         if digest != asked {
             return Err(self.other("config", asked.as_str(), &digest, &answer));
         }
-        let platform = manifest::platform(&answer.body)
-            .map_err(|what| invalid(&format!("the config of {} {what}", self.image()), &answer))?;
+        let platform = manifest::platform(&answer.body).map_err(|what| {
+            let what = format!("the config of {} {what}", self.image());
+            Missed::Answer(invalid(&what, &answer))
+        })?;
         Ok(platform.into_iter().collect())
     }
 
@@ -141,14 +168,14 @@ impl Reader<'_> {
         self.session.reference.to_string()
     }
 
-    fn other(&self, what: &str, said: &str, digest: &Digest, answer: &Answer) -> Failure {
+    fn other(&self, what: &str, said: &str, digest: &Digest, answer: &Answer) -> Missed {
         let said = Digest::parse(said).map_or("a malformed digest".into(), |said| said.to_string());
         let message = format!(
             "registry {} gave another {what} for {} than it says: {said} was to come, {digest} came",
             self.session.reference.host(),
             self.image()
         );
-        invalid(&message, answer)
+        Missed::Answer(invalid(&message, answer))
     }
 }
 

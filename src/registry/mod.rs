@@ -12,12 +12,14 @@
 mod access;
 mod challenge;
 mod contents;
+mod gates;
 mod hosts;
 pub mod login;
 mod look;
 mod manifest;
 mod reader;
 mod refusal;
+mod room;
 mod session;
 pub mod swr_login;
 mod tokens;

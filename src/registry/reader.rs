@@ -71,7 +71,8 @@ impl Reader {
         Self { registries, logins }
     }
 
-    /// Says what an image is. `None`: too many others wait for its registry, come back later.
+    /// Says what an image is. `None`: too many others wait for its registry, or for a login there, come
+    /// back later.
     pub async fn read(&self, wanted: &Wanted<'_>) -> Option<Result<Read, Failure>> {
         let reference = match Reference::parse(wanted.image) {
             Ok(reference) => reference,
@@ -134,7 +135,7 @@ impl Reader {
     ) -> Option<Result<Read, Failure>> {
         let mut again = false;
         loop {
-            let issued = match self.logins.of(want).await {
+            let issued = match self.logins.of(want).await? {
                 Ok(Granted::Login(issued)) => issued,
                 Ok(Granted::Without(why)) => return self.without(wanted, reference, &why).await,
                 Err(failure) => return Some(Err(failure)),

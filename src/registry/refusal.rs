@@ -9,9 +9,12 @@
 //! says both.
 
 use super::Access;
+use super::access::redact_shown;
 use crate::cloud::refusal::{LONGEST_MESSAGE, cut, quotable};
 use crate::facts::{Failure, FailureKind};
+use secrecy::SecretString;
 use serde::Deserialize;
+use std::sync::Arc;
 
 const LONGEST_CODE: usize = 64;
 const LONGEST_WORDS: usize = 160;
@@ -42,6 +45,8 @@ pub(super) struct Question<'a> {
     /// The image as it is shown.
     pub(super) image: &'a str,
     pub(super) access: &'a Access,
+    /// What requests about the image had for `Authorization`: tokens, or the login.
+    pub(super) shown: &'a [Arc<SecretString>],
     /// Who answered.
     pub(super) asked: Asked,
     /// Whether the answer is to the login itself.
@@ -57,12 +62,15 @@ pub(super) enum Asked {
 }
 
 impl Said {
-    fn read(body: &[u8], access: &Access) -> Option<Self> {
+    fn read(body: &[u8], question: &Question<'_>) -> Option<Self> {
         let body: Body = serde_json::from_slice(body).ok()?;
         let first = body.errors?.into_iter().next()?;
         let shown = |text: Option<String>, longest| {
             let mut text = text?;
-            access.redact(&mut text);
+            question.access.redact(&mut text);
+            for authorization in question.shown {
+                redact_shown(authorization, &mut text);
+            }
             Some(cut(&quotable(&text), longest)).filter(|text| !text.is_empty())
         };
         Some(Self {
@@ -71,8 +79,14 @@ impl Said {
         })
     }
 
-    fn has(&self, code: &str) -> bool {
-        self.code.as_deref() == Some(code)
+    /// Whether it is about the image, also where it comes with 401. The token service of SWR says
+    /// `DENIED` of a wrong password too, and a login that is not known for wrong is shown again.
+    fn is_of_image(&self, asked: Asked) -> bool {
+        let absent = || {
+            let words = self.message.as_deref().unwrap_or_default();
+            words.contains("does not exist")
+        };
+        self.code.as_deref() == Some("DENIED") && (asked != Asked::Token || absent())
     }
 
     /// In brackets behind a sentence: the registry's words, else the status.
@@ -92,7 +106,7 @@ impl Said {
 
 /// The failure that an answer other than a success is.
 pub(super) fn failure(question: &Question<'_>, status: u16, body: &[u8]) -> Failure {
-    let read = Said::read(body, question.access);
+    let read = Said::read(body, question);
     let spoke = read.is_some();
     let said = read.unwrap_or_default();
     let Question { host, image, .. } = question;
@@ -135,9 +149,8 @@ fn denied(question: &Question<'_>, status: u16, said: &Said) -> (FailureKind, St
     let Question { host, image, .. } = question;
     let quoted = said.quoted(status);
     let has_login = question.access.login().is_some();
-    // `DENIED` is about the image, also where it comes with 401; anything else that a login gets
-    // back is about the login.
-    if status == 401 && has_login && question.showed_login && !said.has("DENIED") {
+    // What is not about the image, and what a login gets back, is about the login.
+    if status == 401 && has_login && question.showed_login && !said.is_of_image(question.asked) {
         return (
             FailureKind::AuthenticationFailed,
             format!("registry {host} refuses the login {quoted}: check user name and password"),
@@ -166,6 +179,8 @@ anonymous manifest 401 denied       permission_denied     does not exist): it ma
 anonymous token    401 unauthorized permission_denied     spec.registry
 login     token+   401 unauthorized authentication_failed check user name
 login     token+   401 denied       permission_denied     the login may not pull it
+login     token+   401 wrong        authentication_failed (DENIED: Authenticate Error): check user name
+anonymous token    401 wrong        permission_denied     (DENIED: Authenticate Error): it may not exist
 login     token+   403 html         permission_denied     (status 403)
 login     manifest 401 unauthorized permission_denied     the login may not pull it
 login     manifest+ 401 html        authentication_failed (status 401)
@@ -203,6 +218,7 @@ login     manifest 206 html         provider_error        (status 206)";
                 host: "h.example",
                 image: "h.example/a:1",
                 access: if *who == "login" { &login } else { &anonymous },
+                shown: &[],
                 asked: match whom.trim_end_matches('+') {
                     "manifest" => Asked::Manifest,
                     "config" => Asked::Config,
@@ -212,6 +228,7 @@ login     manifest 206 html         provider_error        (status 206)";
             };
             let body = match *body {
                 "denied" => errors("DENIED", "Image organization does not exist"),
+                "wrong" => errors("DENIED", "Authenticate Error"),
                 "unauthorized" => errors("UNAUTHORIZED", "authentication required"),
                 "unknown" => errors("MANIFEST_UNKNOWN", "manifest unknown"),
                 _ => "<html>DETAIL".to_owned(),
@@ -233,13 +250,16 @@ login     manifest 206 html         provider_error        (status 206)";
             host: "h.example",
             image: "h.example/a:1",
             access: &access,
+            shown: &[Arc::new("Bearer a-Token".into())],
             asked: Asked::Manifest,
             showed_login: false,
         };
-        let long = format!("no secret-password,\u{1b}[31m\n {}", "wide ".repeat(200));
+        let long = format!(
+            "no secret-password, a-Token or a-token,\u{1b}[31m\n {}",
+            "wide ".repeat(200)
+        );
         let message = failure(&question, 403, errors("X", &long).as_bytes()).message;
-        assert!(message.contains("no …, [31m wide"), "{message}");
-        assert!(!message.contains("secret"), "{message}");
+        assert!(message.contains("no …, … or …, [31m wide"), "{message}");
         assert!(
             message.chars().count() < 400 && !message.contains(char::is_control),
             "{message}"

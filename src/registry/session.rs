@@ -6,8 +6,9 @@
 //! and to the token service that [`RegistryHosts::may_name`] accepts; nothing goes along to where a
 //! config is stored**.
 
-use super::access::Access;
+use super::access::{Access, redact_shown};
 use super::challenge::Challenge;
+use super::look::Missed;
 use super::manifest::ACCEPT;
 use super::refusal::{self, Asked, Question};
 use super::tokens::{self, Token, TokenKey, Tokens};
@@ -16,6 +17,7 @@ use super::wire::{
 };
 use crate::facts::{Digest, Failure, FailureKind, Reference};
 use secrecy::SecretString;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use url::Url;
 
 pub(super) struct Session<'a> {
@@ -26,17 +28,19 @@ pub(super) struct Session<'a> {
     pub(super) origin: &'a str,
     /// What was asked about, and what messages name.
     pub(super) reference: &'a Reference,
+    /// What requests had for `Authorization`, to be taken out of what comes back.
+    pub(super) shown: Mutex<Vec<Arc<SecretString>>>,
 }
 
 /// What is shown with a request.
 enum Shown {
     Nothing,
-    Login(SecretString),
+    Login(Arc<SecretString>),
     Token { token: Token, is_new: bool },
 }
 
 impl Shown {
-    fn authorization(&self) -> Option<&SecretString> {
+    fn authorization(&self) -> Option<&Arc<SecretString>> {
         match self {
             Self::Nothing => None,
             Self::Login(basic) => Some(basic),
@@ -47,7 +51,7 @@ impl Shown {
 
 impl Session<'_> {
     /// Asks for a manifest by tag or digest: its headers alone, or all of it.
-    pub(super) async fn manifest(&self, wanted: &str, head: bool) -> Result<Answer, Failure> {
+    pub(super) async fn manifest(&self, wanted: &str, head: bool) -> Result<Answer, Missed> {
         let path = format!("/v2/{}/manifests/{wanted}", self.reference.repository());
         let (answer, showed_login) = self.ask(Asked::Manifest, &path, head).await?;
         // A registry says why in a body, and some know no HEAD: the caller asks again, unless that
@@ -59,25 +63,69 @@ impl Session<'_> {
         Err(self.refused(Asked::Manifest, showed_login, &answer))
     }
 
+    fn shown(&self) -> MutexGuard<'_, Vec<Arc<SecretString>>> {
+        // Every change is one insertion; a panic leaves nothing half done.
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a request, and notes what it shows.
+    async fn exchange(
+        &self,
+        call: Call<'_>,
+        authorization: Option<&Arc<SecretString>>,
+    ) -> Result<Answer, Missed> {
+        self.shown().extend(authorization.cloned());
+        let mut answer = self.wire.send(call).await?;
+        // The one header that reaches messages as it came.
+        answer.request_id = answer.request_id.filter(|id| {
+            let mut text = id.clone();
+            self.redact(&mut text);
+            text == *id
+        });
+        Ok(answer)
+    }
+
+    fn redact(&self, text: &mut String) {
+        self.access.redact(text);
+        for authorization in self.shown().iter() {
+            redact_shown(authorization, text);
+        }
+    }
+
     /// The failure that an answer is.
-    fn refused(&self, asked: Asked, showed_login: bool, answer: &Answer) -> Failure {
+    fn refused(&self, asked: Asked, showed_login: bool, answer: &Answer) -> Missed {
         let image = self.reference.to_string();
+        let shown = self.shown();
         let question = Question {
             host: self.reference.host(),
             image: &image,
             access: self.access,
+            shown: &shown,
             asked,
             showed_login,
         };
-        Failure {
-            retry_after: answer.retry_after,
+        let failure = Failure {
+            // Others mean something else by it, and would be left alone for as long.
+            retry_after: answer
+                .retry_after
+                .filter(|_| matches!(answer.status, 429 | 503)),
             request_id: answer.request_id.clone(),
             ..refusal::failure(&question, answer.status, &answer.body)
+        };
+        // A config that a manifest names and nobody has is the image's fault.
+        let of_image = match failure.kind {
+            FailureKind::NotFound | FailureKind::PermissionDenied => true,
+            _ => answer.status == 404 && asked == Asked::Config,
+        };
+        if of_image {
+            Missed::Answer(failure)
+        } else {
+            Missed::Trouble(failure)
         }
     }
 
     /// Reads a config by its digest, from where the registry says that it is stored.
-    pub(super) async fn config(&self, digest: &Digest) -> Result<Answer, Failure> {
+    pub(super) async fn config(&self, digest: &Digest) -> Result<Answer, Missed> {
         let path = format!("/v2/{}/blobs/{digest}", self.reference.repository());
         let (mut answer, showed_login) = self.ask(Asked::Config, &path, false).await?;
         let mut at = self.url(&path)?;
@@ -100,17 +148,15 @@ impl Session<'_> {
             })?;
             let shown = next.host_str().unwrap_or_default().to_owned();
             at = next.clone();
-            answer = self
-                .wire
-                .send(Call {
-                    head: false,
-                    url: next,
-                    accept: None,
-                    authorization: None,
-                    largest: LARGEST_CONFIG,
-                    shown: &shown,
-                })
-                .await?;
+            let call = Call {
+                head: false,
+                url: next,
+                accept: None,
+                authorization: None,
+                largest: LARGEST_CONFIG,
+                shown: &shown,
+            };
+            answer = self.exchange(call, None).await?;
         }
         if answer.status == 200 {
             return Ok(answer);
@@ -120,7 +166,7 @@ impl Session<'_> {
 
     /// Asks with what the registry wanted to see last, and once more with what it wants now. Says
     /// whether the login itself was shown.
-    async fn ask(&self, asked: Asked, path: &str, head: bool) -> Result<(Answer, bool), Failure> {
+    async fn ask(&self, asked: Asked, path: &str, head: bool) -> Result<(Answer, bool), Missed> {
         let known = self.tokens.challenge(self.access.key(), self.origin);
         let first = match &known {
             Some(challenge) => self.show(challenge, None).await.inspect_err(|_| {
@@ -163,27 +209,28 @@ impl Session<'_> {
         path: &str,
         head: bool,
         shown: &Shown,
-    ) -> Result<Answer, Failure> {
-        self.wire
-            .send(Call {
-                head,
-                url: self.url(path)?,
-                accept: (asked == Asked::Manifest).then_some(ACCEPT),
-                authorization: shown.authorization(),
-                largest: match asked {
-                    Asked::Manifest => LARGEST_MANIFEST,
-                    Asked::Config => LARGEST_CONFIG,
-                    Asked::Token => LARGEST_TOKEN,
-                },
-                shown: self.reference.host(),
-            })
-            .await
+    ) -> Result<Answer, Missed> {
+        let authorization = shown.authorization();
+        let call = Call {
+            head,
+            url: self.url(path)?,
+            accept: (asked == Asked::Manifest).then_some(ACCEPT),
+            authorization: authorization.map(AsRef::as_ref),
+            largest: match asked {
+                Asked::Manifest => LARGEST_MANIFEST,
+                Asked::Config => LARGEST_CONFIG,
+                Asked::Token => LARGEST_TOKEN,
+            },
+            shown: self.reference.host(),
+        };
+        self.exchange(call, authorization).await
     }
 
     /// What to show for a challenge; nothing if there is no login to show.
-    async fn show(&self, challenge: &Challenge, refused: Option<&Token>) -> Result<Shown, Failure> {
+    async fn show(&self, challenge: &Challenge, refused: Option<&Token>) -> Result<Shown, Missed> {
         let Challenge::Bearer { realm, service } = challenge else {
-            return Ok(self.access.basic().map_or(Shown::Nothing, Shown::Login));
+            let basic = self.access.basic().map(Arc::new);
+            return Ok(basic.map_or(Shown::Nothing, Shown::Login));
         };
         let url = self.realm(realm)?;
         let key = TokenKey {
@@ -200,22 +247,24 @@ impl Session<'_> {
     }
 
     /// The token service that a registry names, if it may.
-    fn realm(&self, realm: &str) -> Result<Url, Failure> {
+    fn realm(&self, realm: &str) -> Result<Url, Missed> {
         let host = self.reference.host();
         let url = realm.parse::<Url>().ok();
         let url = url.filter(|url| self.wire.hosts.may_name(self.origin, url));
         url.ok_or_else(|| {
             let named = realm.parse::<Url>().ok();
             let named = named.as_ref().and_then(Url::host_str).unwrap_or("something that is no URL");
+            let mut named = named.to_owned();
+            self.redact(&mut named);
             let message = format!(
                 "registry {host} sends those who ask to {}, which is no token service of its own: nothing was sent there; if it is right, the operator allows it with --allow-registry",
-                crate::cloud::refusal::cut(named, 128)
+                crate::cloud::refusal::cut(&named, 128)
             );
-            Failure::new(FailureKind::PermissionDenied, message)
+            Missed::Answer(Failure::new(FailureKind::PermissionDenied, message))
         })
     }
 
-    async fn fetch(&self, mut url: Url, service: Option<&str>) -> Result<Token, Failure> {
+    async fn fetch(&self, mut url: Url, service: Option<&str>) -> Result<Token, Missed> {
         let scope = format!("repository:{}:pull", self.reference.repository());
         url.set_fragment(None);
         {
@@ -227,20 +276,22 @@ impl Session<'_> {
         }
         let shown = url.host_str().unwrap_or_default().to_owned();
         let from = (self.wire.clock)();
-        let basic = self.access.basic();
-        let answer = self
-            .wire
-            .send(Call {
-                head: false,
-                url,
-                accept: None,
-                authorization: basic.as_ref(),
-                largest: LARGEST_TOKEN,
-                shown: &shown,
-            })
-            .await?;
+        let basic = self.access.basic().map(Arc::new);
+        let call = Call {
+            head: false,
+            url,
+            accept: None,
+            authorization: basic.as_deref(),
+            largest: LARGEST_TOKEN,
+            shown: &shown,
+        };
+        let answer = match self.exchange(call, basic.as_ref()).await {
+            // Its size says nothing of the image.
+            Err(Missed::Answer(failure)) => return Err(Missed::Trouble(failure)),
+            exchanged => exchanged?,
+        };
         if answer.status == 200 {
-            return tokens::read(&answer.body, from, &shown);
+            return Ok(tokens::read(&answer.body, from, &shown)?);
         }
         Err(self.refused(Asked::Token, basic.is_some(), &answer))
     }

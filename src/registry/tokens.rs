@@ -6,6 +6,7 @@
 
 use super::access::Key;
 use super::challenge::Challenge;
+use super::room::make_room;
 use crate::facts::{Failure, FailureKind};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -122,15 +123,15 @@ impl Tokens {
 
     /// The token for a key, and whether it was fetched for this question. One is fetched at a time;
     /// those who wait take what it brought. `refused` is one that the registry did not take.
-    pub(super) async fn get<F>(
+    pub(super) async fn get<F, E>(
         &self,
         key: TokenKey,
         refused: Option<&Token>,
         now: Timestamp,
         fetch: F,
-    ) -> Result<(Token, bool), Failure>
+    ) -> Result<(Token, bool), E>
     where
-        F: Future<Output = Result<Token, Failure>>,
+        F: Future<Output = Result<Token, E>>,
     {
         let place = self.place(key, now);
         let mut held = place.lock().await;
@@ -158,7 +159,11 @@ impl Tokens {
             places.retain(|_, place| in_use(place, now));
         }
         if places.len() >= MOST_TOKENS {
-            places.retain(|_, place| Arc::strong_count(place) > 1);
+            make_room(&mut places, |place| {
+                let held = place.try_lock().ok()?;
+                let from = held.as_ref().map(|token| token.from);
+                (Arc::strong_count(place) == 1).then_some(from)
+            });
         }
         places.entry(key).or_default().clone()
     }
@@ -241,7 +246,7 @@ mod tests {
                 let fetch = async {
                     let number = fetched.fetch_add(1, Ordering::Relaxed);
                     tokio::task::yield_now().await;
-                    Ok(Token::new(&format!("t{number}"), None, at(now)))
+                    Ok::<_, Failure>(Token::new(&format!("t{number}"), None, at(now)))
                 };
                 tokens
                     .get(key, refused.as_ref(), at(now), fetch)
@@ -272,5 +277,29 @@ mod tests {
         assert_eq!(token.authorization.expose_secret(), "Bearer t4");
         tokens.forget_ended(at(2000));
         assert!(lock(&tokens.places).is_empty());
+    }
+
+    #[tokio::test]
+    async fn among_too_many_tokens_the_oldest_make_room() {
+        let tokens = Tokens::default();
+        let get = async |number: usize, second| {
+            let key = key(Key::Anonymous, &number.to_string());
+            let fetch = async {
+                let hour = Some(Duration::from_secs(3600));
+                Ok::<_, Failure>(Token::new("t", hour, at(second)))
+            };
+            tokens.get(key, None, at(1000), fetch).await.unwrap().1
+        };
+        for number in 0..=MOST_TOKENS {
+            let second = i64::try_from(number).unwrap() % 1000;
+            assert!(get(number, second).await);
+        }
+        assert_eq!(
+            lock(&tokens.places).len(),
+            MOST_TOKENS - MOST_TOKENS / 8 + 1
+        );
+        let (old, young) = (1, 999);
+        assert!(!get(young, 1000).await, "still there");
+        assert!(get(old, 1000).await, "it made room");
     }
 }

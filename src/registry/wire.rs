@@ -6,6 +6,7 @@
 //! that [`RegistryHosts`] lets through, at an address that was judged.
 
 use super::RegistryHosts;
+use super::look::Missed;
 use crate::cloud::Network;
 use crate::cloud::gate::turn;
 use crate::cloud::identity::Clock;
@@ -79,7 +80,7 @@ impl Wire {
         })
     }
 
-    pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, Failure> {
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, Missed> {
         turn((self.clock)()).await?;
         let shown = call.shown;
         let sent = tokio::time::timeout(PATIENCE, self.exchange(call)).await;
@@ -88,15 +89,15 @@ impl Wire {
                 "{shown} gave no whole answer within {} s",
                 PATIENCE.as_secs()
             );
-            Err(Failure::new(FailureKind::Unreachable, message))
+            Err(Failure::new(FailureKind::Unreachable, message).into())
         })
     }
 
-    async fn exchange(&self, call: Call<'_>) -> Result<Answer, Failure> {
+    async fn exchange(&self, call: Call<'_>) -> Result<Answer, Missed> {
         let shown = call.shown;
         if !self.hosts.is_sendable(&call.url) {
             let message = format!("{shown} is to be reached over plain HTTP, which is not done");
-            return Err(Failure::new(FailureKind::PermissionDenied, message));
+            return Err(Failure::new(FailureKind::PermissionDenied, message).into());
         }
         let origin = call.url.origin().ascii_serialization();
         let route = self.routes.to(&origin, &call.url);
@@ -130,7 +131,7 @@ async fn read(
     shown: &str,
     largest: usize,
     clock: &Clock,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, Missed> {
     let status = response.status();
     let headers = response.headers();
     let text = |name: &str| header(headers, name).map(|text| text.trim().to_owned());
@@ -152,7 +153,7 @@ async fn read(
         LARGEST_REFUSAL
     };
     loop {
-        let (kind, message) = match response.chunk().await {
+        let (missed, message): (fn(Failure) -> Missed, _) = match response.chunk().await {
             Ok(Some(chunk)) if answer.body.len() + chunk.len() <= bound => {
                 answer.body.extend_from_slice(&chunk);
                 continue;
@@ -164,17 +165,14 @@ async fn read(
                 return Ok(answer);
             }
             Ok(Some(_)) => (
-                FailureKind::ResponseInvalid,
+                Missed::Answer,
                 format!("the answer of {shown} is larger than {} KiB", bound >> 10),
             ),
-            Err(_) => (
-                FailureKind::ResponseInvalid,
-                format!("the answer of {shown} broke off"),
-            ),
+            Err(_) => (Missed::Trouble, format!("the answer of {shown} broke off")),
         };
-        return Err(Failure {
+        return Err(missed(Failure {
             request_id: answer.request_id,
-            ..Failure::new(kind, message)
-        });
+            ..Failure::new(FailureKind::ResponseInvalid, message)
+        }));
     }
 }

@@ -3,8 +3,10 @@
 use super::front::{Front, Reply};
 use super::token_service::{Guarded, PASSWORD, SERVICE, USER};
 use super::{Reader, depot, login, platforms};
+use imageref::cloud::Credential;
+use imageref::cloud::identity::{Identity, Region, Source};
 use imageref::facts::FailureKind;
-use imageref::registry::Access;
+use imageref::registry::{Access, Login};
 
 fn reader(guarded: &Guarded) -> Reader {
     Reader::new(&[&guarded.registry.origin(), guarded.service.origin()])
@@ -291,4 +293,72 @@ async fn a_token_service_on_the_registrys_own_host_needs_no_flag() {
         .filter(|seen| shown(seen).starts_with("Basic "))
         .count();
     assert_eq!(basic, 1, "the login itself goes to the token service alone");
+}
+
+#[tokio::test]
+async fn a_wrong_password_at_the_token_service_of_swr_is_shown_once() {
+    let front = Front::alone().await;
+    let realm = format!(r#"Bearer realm="{}/token",service="s""#, front.origin());
+    front.before(move |seen| {
+        Some(match seen.path.as_str() {
+            "/token" => Reply::error(401, "DENIED", "Authenticate Error"),
+            _ => Reply::error(401, "UNAUTHORIZED", "who?").with("www-authenticate", &realm),
+        })
+    });
+    let reader = Reader::new(&[front.origin()]);
+    let wrong = login("cn-north-4@AK", "wrong-password");
+    for (repository, shown) in [("a", 1), ("b", 0), ("c", 0)] {
+        let image = front.image(repository, "1");
+        let failure = reader.read_as(&image, &wrong).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::AuthenticationFailed);
+        let seen = front.drain();
+        let count = seen
+            .iter()
+            .filter(|seen| seen.authorization.is_some())
+            .count();
+        assert_eq!(count, shown, "{repository}");
+    }
+    // Nobody's password is wrong here.
+    let image = front.image("a", "1");
+    let failure = reader.read(&image).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_renewed_login_is_shown_at_once_after_the_one_before_was_refused() {
+    let front = Front::alone().await;
+    front.before(|seen| {
+        let shown = seen.authorization.as_deref();
+        let challenge = "Basic realm=\"r\"";
+        Some(if shown == Some("Basic dTpuZXctcGFzc3dvcmQ=") {
+            Reply::error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+        } else {
+            Reply::error(401, "UNAUTHORIZED", "who?").with("www-authenticate", challenge)
+        })
+    });
+    let reader = Reader::new(&[front.origin()]);
+    let token = Credential::HuaweiToken("token-token".into());
+    let region = Region::new("cn-north-4").unwrap();
+    let proof = Identity::new(Source::Static(token), region)
+        .unwrap()
+        .proof();
+    let image = front.image("a", "1");
+    let read = async |password: &str| {
+        let login = Login {
+            username: "u".into(),
+            password: password.into(),
+        };
+        let read = reader.read_as(&image, &Access::issued(login, proof)).await;
+        (read.unwrap_err().kind, front.drain().len())
+    };
+    assert_eq!(
+        read("old-password").await,
+        (FailureKind::AuthenticationFailed, 2)
+    );
+    // The one that was refused rests; the one that was issued in its place does not.
+    assert_eq!(
+        read("old-password").await,
+        (FailureKind::AuthenticationFailed, 0)
+    );
+    assert_eq!(read("new-password").await, (FailureKind::NotFound, 1));
 }

@@ -221,6 +221,21 @@ async fn a_registry_that_asks_for_a_pause_gets_it() {
 }
 
 #[tokio::test]
+async fn a_pause_is_asked_for_by_429_and_503_alone() {
+    for (status, paused) in [(401, false), (403, false), (404, false), (429, true)]
+        .into_iter()
+        .chain([(500, false), (502, false), (503, true)])
+    {
+        let front = Front::alone().await;
+        front.before(move |_| Some(Reply::error(status, "X", "x").with("retry-after", "3600")));
+        let reader = Reader::new(&[front.origin()]);
+        let failure = reader.read(&front.image("a", "1")).await.unwrap_err();
+        let hour = paused.then_some(Duration::from_secs(3600));
+        assert_eq!(failure.retry_after, hour, "{status}: {failure}");
+    }
+}
+
+#[tokio::test]
 async fn a_registry_that_knows_no_head_is_asked_with_get() {
     let Some(scene) = Scene::new("quirks/no-head").await else {
         return;
@@ -323,4 +338,39 @@ async fn neither_errors_nor_their_debug_form_show_what_was_sent() {
         assert!(!all.contains(secret), "{all}");
     }
     assert!(all.contains("you sent Basic …"), "{all}");
+}
+
+#[tokio::test]
+async fn a_token_that_a_registry_sends_back_is_in_no_message() {
+    let token = "0b5ad5a8-6d4b-45a2-a2b0-7c9d9ad2f0aa";
+    let front = Front::alone().await;
+    let challenge = |origin: &str| format!(r#"Bearer realm="{origin}/token",service="s""#);
+    let own = challenge(front.origin());
+    let foreign = challenge(&format!("https://{token}.example"));
+    front.before(move |seen| {
+        if seen.path == "/token" {
+            let body = serde_json::json!({ "token": token }).to_string();
+            return Some(Reply::new(200, body));
+        }
+        Some(match &seen.authorization {
+            None => Reply::error(401, "UNAUTHORIZED", "who?").with("www-authenticate", &own),
+            Some(_) if seen.path.contains("/realm/") => {
+                Reply::error(401, "UNAUTHORIZED", "who?").with("www-authenticate", &foreign)
+            }
+            Some(shown) => Reply::error(403, "DENIED", &format!("no {shown}, no {token}"))
+                .with("x-request-id", token),
+        })
+    });
+    let reader = Reader::new(&[front.origin()]);
+    for (repository, words) in [("echo", "no Bearer …, no …"), ("realm", "to ….example")] {
+        for access in [
+            imageref::registry::Access::anonymous(),
+            login("u", "password-1"),
+        ] {
+            let image = front.image(repository, "1");
+            let failure = reader.read_as(&image, &access).await.unwrap_err();
+            assert!(failure.message.contains(words), "{failure}");
+            assert!(!format!("{failure:?}").contains(token), "{failure:?}");
+        }
+    }
 }

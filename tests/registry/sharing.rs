@@ -71,6 +71,82 @@ async fn ten_thousand_references_to_five_hundred_images_cost_a_head_each_when_du
 }
 
 #[tokio::test]
+async fn ten_thousand_references_to_images_that_are_refused_or_broken_cost_a_look_up_each() {
+    for (reply, kind) in [
+        (
+            Reply::error(401, "DENIED", "private"),
+            FailureKind::PermissionDenied,
+        ),
+        (Reply::new(403, "<html>"), FailureKind::PermissionDenied),
+        (
+            Reply::error(404, "MANIFEST_UNKNOWN", "unknown"),
+            FailureKind::NotFound,
+        ),
+        (Reply::new(200, "{}"), FailureKind::ResponseInvalid),
+        (
+            Reply::new(200, "{}").with("docker-content-digest", &depot::digest(b"other")),
+            FailureKind::ResponseInvalid,
+        ),
+    ] {
+        let front = Front::alone().await;
+        front.before(move |_| Some(reply.clone()));
+        let reader = &Reader::new(&[front.origin()]);
+        let images: Vec<_> = (0..500)
+            .map(|tag| Reference::parse(&front.image("many/app", &tag.to_string())).unwrap())
+            .collect();
+        let (images, access) = (&images, &Access::anonymous());
+        let ask = async |image: usize, not_before| {
+            let question = Asking {
+                max_age: HOUR,
+                not_before,
+                ..asking(&images[image], access)
+            };
+            assert_eq!(reader.ask(&question).await.unwrap_err().kind, kind);
+        };
+        let all = futures::stream::iter(0..10_000);
+        all.for_each_concurrent(64, |number: usize| ask(number % 500, None))
+            .await;
+        assert_eq!(front.drain().len(), 500);
+        pass_a_minute().await;
+        ask(0, None).await;
+        assert_eq!(front.drain().len(), 0, "{kind:?}");
+        ask(0, Some(reader.hand.now())).await;
+        assert_eq!(front.drain().len(), 1, "asked for by name");
+    }
+}
+
+/// Longer than a failure stands that is no answer.
+async fn pass_a_minute() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn trouble_on_the_way_is_no_answer_about_an_image() {
+    for reply in [
+        Reply::new(200, "<html>a portal</html>"),
+        Reply::new(404, "<html>not found</html>"),
+    ] {
+        let front = Front::alone().await;
+        front.before(move |_| Some(reply.clone()));
+        let reader = Reader::new(&[front.origin()]);
+        let reference = Reference::parse(&front.image("a", "1")).unwrap();
+        let access = Access::anonymous();
+        let question = Asking {
+            max_age: HOUR,
+            ..asking(&reference, &access)
+        };
+        let failure = reader.ask(&question).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::ResponseInvalid);
+        front.before(|_| Some(Reply::error(404, "MANIFEST_UNKNOWN", "unknown")));
+        pass_a_minute().await;
+        let failure = reader.ask(&question).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::NotFound);
+    }
+}
+
+#[tokio::test]
 async fn what_an_asker_claims_to_know_is_told_to_nobody_else() {
     let Some(registry) = open_registry() else {
         return;
@@ -142,6 +218,31 @@ async fn logins_share_neither_answers_nor_their_absence() {
         assert_eq!(front.seen().len(), number + 1);
     }
     assert_eq!(reader.registries.len(), 3);
+}
+
+#[tokio::test]
+async fn answers_with_many_platforms_are_fewer() {
+    let front = Front::alone().await;
+    let platforms: Vec<_> = (0..64)
+        .map(|number| {
+            serde_json::json!({
+                "digest": depot::digest(b"a"),
+                "platform": {"os": "linux", "architecture": format!("{number}{}", "a".repeat(60))},
+            })
+        })
+        .collect();
+    let index =
+        serde_json::json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": platforms});
+    front.before(move |_| Some(Reply::new(200, index.to_string())));
+    let hosts = RegistryHosts::new(&[front.origin()], &[], true).unwrap();
+    let reader = Reader::with(Network::default(), hosts, 64);
+    for number in 0..100 {
+        let image = front.image(&format!("a{number}"), "1");
+        let content = reader.read(&image).await.unwrap();
+        assert_eq!(content.platforms.len(), 64);
+    }
+    let held = reader.registries.len();
+    assert!((2..16).contains(&held), "{held}");
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ async fn without_an_instance_nothing_is_asked() {
     let account = super::account(&keys);
     let mut want = want(&account, &keys, defaults::ACR_HOST);
     want.acr_instance = None;
-    let Ok(Granted::Without(why)) = bench.logins.of(want).await else {
+    let Some(Ok(Granted::Without(why))) = bench.logins.of(want).await else {
         panic!()
     };
     assert!(why.contains("acrInstanceId"), "{why}");

@@ -87,9 +87,53 @@ async fn credentials_of_another_cloud_are_sent_nowhere() {
     for (of, keys) in [(&all[0], &all[2]), (&all[2], &all[0]), (&all[3], &all[1])] {
         let account = account(of);
         let failure = bench.logins.of(want(&account, keys, own_host(of))).await;
-        assert_eq!(failure.unwrap_err().kind, FailureKind::ProviderNotReady);
+        assert_eq!(
+            failure.unwrap().unwrap_err().kind,
+            FailureKind::ProviderNotReady
+        );
     }
     assert!(bench.fake.log().is_empty());
+}
+
+#[tokio::test]
+async fn no_answer_of_a_management_api_says_that_an_image_is_not_there() {
+    let bench = Bench::new().await;
+    let [huawei, _, alibaba, _] = bench.exchanged();
+    let json = "application/json";
+    for (content_type, body) in [
+        (json, ""),
+        (json, "{}"),
+        ("text/html", "<html>not found</html>"),
+        (
+            json,
+            r#"{"error_code": "ModelArts.6404", "error_msg": "the image does not exist"}"#,
+        ),
+        (
+            json,
+            r#"{"error_code": "APIGW.0101", "error_msg": "The API does not exist"}"#,
+        ),
+        (
+            json,
+            r#"{"Code": "InvalidAction.NotFound", "Message": "no such action"}"#,
+        ),
+        (
+            json,
+            r#"{"Code": "Image.NotFound", "Message": "the image does not exist"}"#,
+        ),
+    ] {
+        let fault = FaultKind::Body {
+            status: 404,
+            content_type: content_type.into(),
+            body: body.into(),
+        };
+        bench.fake.set_faults(vec![Fault::always(fault)]);
+        for (keys, name) in [(&huawei, "SWR"), (&alibaba, "Container Registry")] {
+            let failure = bench.ask(keys).await.unwrap_err();
+            assert_ne!(failure.kind, FailureKind::NotFound, "{body}: {failure}");
+            assert!(failure.message.contains(name), "{body}: {failure}");
+            bench.pass(600);
+        }
+    }
 }
 
 #[tokio::test]

@@ -84,6 +84,11 @@ impl<T: Send + Sync + 'static> Slot<T> {
         self.lock().failed.clone()
     }
 
+    /// Lets the next one ask at once: what failed was another's.
+    pub(crate) fn forget_failure(&self) {
+        self.lock().failed = None;
+    }
+
     /// Whether it saves a call to whoever asks for nothing older than `floor`.
     pub(crate) fn is_needed(&self, floor: Duration, now: Duration) -> bool {
         let state = self.lock();

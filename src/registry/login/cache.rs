@@ -1,17 +1,21 @@
 //! What was issued, by credential and place.
 //!
-//! Owns one entry each, one request under way per entry, and when the next is due. Must not know how
-//! a login is made. The invariant that would break first: what was issued for one credential is served
+//! Owns one entry each, one request under way per entry, who may wait for it, and when the next is due.
+//! Must not know how a login is made. The invariant that would break first: what was issued for one credential is served
 //! for that whole credential alone.
 
 use super::ground::Ground;
 use super::{Brought, Granted};
+use crate::cloud::gate::SEATS;
 use crate::cloud::identity::renewal::{self, EXCHANGE_GAP, REFUSED_FOR};
 use crate::facts::{Failure, FailureKind};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Entries at once; the one that was not used for longest makes room.
 const CAPACITY: usize = 4096;
@@ -35,16 +39,27 @@ struct Trouble {
     in_a_row: u32,
 }
 
+type Flight = Shared<BoxFuture<'static, Result<Granted, Failure>>>;
+
 #[derive(Default)]
 struct State {
     held: Option<Held>,
     trouble: Option<Trouble>,
+    flight: Option<Flight>,
 }
 
-#[derive(Default)]
 struct Entry {
     state: Mutex<State>,
-    turn: tokio::sync::Mutex<()>,
+    seats: Semaphore,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            seats: Semaphore::new(SEATS),
+        }
+    }
 }
 
 struct Used {
@@ -91,12 +106,14 @@ impl State {
         }
     }
 
+    /// The request under way is over.
     fn record(
         &mut self,
         brought: Result<Brought, Failure>,
         began: Timestamp,
         now: Timestamp,
     ) -> Result<Granted, Failure> {
+        self.flight = None;
         let failure = match brought {
             Ok(Brought { granted, life }) => {
                 self.trouble = None;
@@ -143,6 +160,38 @@ impl Entry {
         // Every change leaves a whole state; a panic in between leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Makes the request in a task of its own, so that it goes on if those who wait give up.
+    fn fly<F>(
+        self: &Arc<Self>,
+        clock: impl Fn() -> Timestamp + Clone + Send + Sync + 'static,
+        issue: F,
+    ) -> Flight
+    where
+        F: Future<Output = Result<Brought, Failure>> + Send + 'static,
+    {
+        let began = clock();
+        let task = tokio::spawn({
+            let (entry, clock) = (self.clone(), clock.clone());
+            async move {
+                let brought = issue.await;
+                entry.state().record(brought, began, clock())
+            }
+        });
+        // Not the entry itself, which holds the flight.
+        let entry = Arc::downgrade(self);
+        let flight = async move {
+            task.await.unwrap_or_else(|_| {
+                let message = "the question for a registry's login was interrupted";
+                let failure = Failure::new(FailureKind::ProviderError, message);
+                match entry.upgrade() {
+                    Some(entry) => entry.state().record(Err(failure), began, clock()),
+                    None => Err(failure),
+                }
+            })
+        };
+        flight.boxed().shared()
+    }
 }
 
 impl Cache {
@@ -168,44 +217,46 @@ impl Cache {
         used.entry.clone()
     }
 
-    /// What is held while it is good, else what `issue` brings. Callers share one request; while the
-    /// old answer is good, nobody but the one who renews it waits. Who gives up ends the request, and
-    /// the next in line makes one of his own.
+    /// What is held while it is good, else what `issue` brings. Callers share one request, which goes
+    /// on if they give up; while the old answer is good, nobody but the one who renews it waits.
+    /// `None`: too many wait already, come back later.
     pub(super) async fn get<F>(
         &self,
         subject: Subject,
-        clock: impl Fn() -> Timestamp,
+        clock: impl Fn() -> Timestamp + Clone + Send + Sync + 'static,
         issue: impl FnOnce() -> F,
-    ) -> Result<Granted, Failure>
+    ) -> Option<Result<Granted, Failure>>
     where
-        F: Future<Output = Result<Brought, Failure>>,
+        F: Future<Output = Result<Brought, Failure>> + Send + 'static,
     {
         let entry = self.entry(subject, clock());
-        let verdict = entry.state().judge(clock());
-        let turn = match verdict {
-            Verdict::Serve(granted) => return Ok(granted),
-            Verdict::Fail(failure) => return Err(failure),
-            Verdict::Renew(granted) => match entry.turn.try_lock() {
-                Ok(turn) => turn,
-                Err(_) => return Ok(granted),
-            },
-            Verdict::Issue => entry.turn.lock().await,
+        let (flight, good, _seat) = {
+            let mut state = entry.state();
+            let good = match state.judge(clock()) {
+                Verdict::Serve(granted) => return Some(Ok(granted)),
+                Verdict::Fail(failure) => return Some(Err(failure)),
+                Verdict::Renew(granted) => Some(granted),
+                Verdict::Issue => None,
+            };
+            let seat = match (entry.seats.try_acquire(), &state.flight, &good) {
+                (_, Some(_), Some(granted)) | (Err(_), None, Some(granted)) => {
+                    return Some(Ok(granted.clone()));
+                }
+                (seat, ..) => seat.ok()?,
+            };
+            let flight = match &state.flight {
+                Some(flight) => flight.clone(),
+                None => {
+                    let flight = entry.fly(clock, issue());
+                    state.flight = Some(flight.clone());
+                    flight
+                }
+            };
+            (flight, good, seat)
         };
-        // Another may have brought it meanwhile.
-        let verdict = entry.state().judge(clock());
-        let good = match verdict {
-            Verdict::Serve(granted) => return Ok(granted),
-            Verdict::Fail(failure) => return Err(failure),
-            Verdict::Renew(granted) => Some(granted),
-            Verdict::Issue => None,
-        };
-        let began = clock();
-        let brought = issue().await;
-        let result = entry.state().record(brought, began, clock());
-        drop(turn);
-        match (result, good) {
-            (Err(_), Some(granted)) => Ok(granted),
-            (result, _) => result,
+        match (flight.await, good) {
+            (Err(_), Some(granted)) => Some(Ok(granted)),
+            (result, _) => Some(result),
         }
     }
 

@@ -23,8 +23,9 @@ use std::fmt;
 pub const DATA_KEY: &str = ".dockerconfigjson";
 /// Bound on the value, in bytes: what a Secret may hold.
 const LARGEST: usize = 1024 * 1024;
-/// At most so many logins are given for one repository, the most exact first.
-const MOST_LOGINS: usize = 8;
+/// At most so many logins are given for one repository, the most exact first: each is one more failed
+/// login where all are wrong.
+const MOST_LOGINS: usize = 3;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,

@@ -10,8 +10,8 @@
 use crate::cloud::management::{check_origin, is_region};
 use crate::plan::target::Account;
 
-/// The longest id of an instance.
-const LONGEST_INSTANCE: usize = 64;
+/// The longest id of an instance: `cri-` and 64 characters, as the kinds of providers take it.
+const LONGEST_INSTANCE: usize = 68;
 
 /// The operator's own addresses; `None` is the vendor's. Never from a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

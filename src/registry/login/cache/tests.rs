@@ -4,24 +4,30 @@ use super::*;
 use crate::registry::login::Issued;
 use crate::registry::swr_login::Login;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use tokio::sync::Notify;
 
 struct Bench {
     cache: Cache,
-    now: AtomicI64,
-    calls: AtomicUsize,
+    now: Arc<AtomicI64>,
+    calls: Arc<AtomicUsize>,
 }
 
 impl Bench {
     fn new() -> Self {
         Self {
             cache: Cache::default(),
-            now: AtomicI64::new(1_800_000_000),
-            calls: AtomicUsize::new(0),
+            now: Arc::new(AtomicI64::new(1_800_000_000)),
+            calls: Arc::default(),
         }
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.now.load(Ordering::SeqCst)).unwrap()
+        self.clock()()
+    }
+
+    fn clock(&self) -> impl Fn() -> Timestamp + Clone + Send + Sync + 'static {
+        let now = self.now.clone();
+        move || Timestamp::from_second(now.load(Ordering::SeqCst)).unwrap()
     }
 
     fn pass(&self, seconds: i64) {
@@ -37,8 +43,17 @@ impl Bench {
         subject: Subject,
         outcome: Result<i64, FailureKind>,
     ) -> Result<String, FailureKind> {
+        self.try_ask(subject, outcome).await.expect("a seat")
+    }
+
+    async fn try_ask(
+        &self,
+        subject: Subject,
+        outcome: Result<i64, FailureKind>,
+    ) -> Option<Result<String, FailureKind>> {
+        let calls = self.calls.clone();
         let issue = || async move {
-            let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+            let call = calls.fetch_add(1, Ordering::SeqCst) + 1;
             // Lets the others come in between.
             tokio::task::yield_now().await;
             outcome
@@ -48,11 +63,15 @@ impl Bench {
                 })
                 .map_err(|kind| Failure::new(kind, "it failed"))
         };
-        let granted = self.cache.get(subject, || self.now(), issue).await;
-        match granted.map_err(|failure| failure.kind)? {
-            Granted::Login(issued) => Ok(issued.login.username.clone()),
-            Granted::Without(why) => Ok(why),
-        }
+        let granted = self.cache.get(subject, self.clock(), issue).await?;
+        Some(granted.map_err(|failure| failure.kind).map(name))
+    }
+}
+
+fn name(granted: Granted) -> String {
+    match granted {
+        Granted::Login(issued) => issued.login.username.clone(),
+        Granted::Without(why) => why,
     }
 }
 
@@ -92,16 +111,61 @@ async fn another_credential_or_host_is_served_nothing_of_the_first() {
 #[tokio::test]
 async fn many_callers_share_one_request() {
     let bench = Bench::new();
-    let all = (0..50).map(|_| bench.ask(subject(1, "a"), HOUR));
+    let all = (0..SEATS).map(|_| bench.ask(subject(1, "a"), HOUR));
     for login in futures::future::join_all(all).await {
         assert_eq!(login.unwrap(), "login-1");
     }
     let refused = Err(FailureKind::PermissionDenied);
-    let all = (0..50).map(|_| bench.ask(subject(2, "a"), refused));
+    let all = (0..SEATS).map(|_| bench.ask(subject(2, "a"), refused));
     for login in futures::future::join_all(all).await {
         assert_eq!(login, Err(FailureKind::PermissionDenied));
     }
     assert_eq!(bench.calls(), 2);
+}
+
+#[tokio::test]
+async fn those_for_whom_there_is_no_seat_come_back_later_and_hold_nobody_up() {
+    let bench = Bench::new();
+    let all = (0..SEATS + 20).map(|_| bench.try_ask(subject(1, "a"), HOUR));
+    let got = futures::future::join_all(all).await;
+    assert_eq!(got.iter().flatten().count(), SEATS);
+    assert_eq!(bench.calls(), 1);
+    for _ in 0..SEATS + 1 {
+        assert_eq!(bench.ask(subject(1, "a"), HOUR).await.unwrap(), "login-1");
+    }
+}
+
+#[tokio::test]
+async fn a_request_goes_on_if_all_who_wait_for_it_give_up() {
+    let bench = Bench::new();
+    let (began, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, goes) = (began.clone(), go.clone());
+    let issue = || async move {
+        begins.notify_one();
+        goes.notified().await;
+        Ok(Brought {
+            granted: login("late"),
+            life: Duration::from_secs(3600),
+        })
+    };
+    tokio::select! {
+        biased;
+        _ = bench.cache.get(subject(1, "a"), bench.clock(), issue) => panic!("it waits"),
+        () = began.notified() => {}
+    }
+    go.notify_one();
+    let granted = bench.ask(subject(1, "a"), HOUR).await.unwrap();
+    assert_eq!((granted.as_str(), bench.calls()), ("late", 0));
+}
+
+#[tokio::test]
+async fn a_request_that_panics_is_a_failure_and_the_next_one_is_made() {
+    let bench = Bench::new();
+    let issue = || async { panic!("on purpose") };
+    let got = bench.cache.get(subject(1, "a"), bench.clock(), issue).await;
+    assert_eq!(got.unwrap().unwrap_err().kind, FailureKind::ProviderError);
+    bench.pass(600);
+    assert!(bench.ask(subject(1, "a"), HOUR).await.is_ok());
 }
 
 #[tokio::test]

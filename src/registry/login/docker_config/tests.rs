@@ -56,7 +56,7 @@ fn all_that_match_are_given_the_most_exact_first() {
     };
     assert_eq!(
         names(HOST, "ai-team/pytorch"),
-        ["repository", "organisation", "host", "wildcard"]
+        ["repository", "organisation", "host"]
     );
     assert_eq!(names(HOST, "x/y"), ["host", "wildcard"]);
     assert_eq!(names("docker.io", "library/nginx"), ["hub"]);
@@ -155,7 +155,7 @@ fn one_repository_is_given_a_bounded_number_of_logins() {
         .map(|n| (stars(n), json!({"username": "u", "password": "p"})))
         .collect();
     let config = config(&json!(auths));
-    assert_eq!(config.logins("host", "a").unwrap().len(), MOST_LOGINS);
+    assert_eq!(config.logins("host", "a").unwrap().len(), 3);
 }
 
 proptest! {

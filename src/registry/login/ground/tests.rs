@@ -118,7 +118,10 @@ fn instances_of_the_region_get_a_login_and_nothing_else_does() {
             "{host}: {why}"
         );
     }
-    for instance in ["", "cri/1", "cri 1", "cri-1&Action=x", &"a".repeat(65)] {
+    let host = "team-registry.cn-shanghai.cr.aliyuncs.com";
+    let longest = format!("cri-{}", "a".repeat(64));
+    assert_eq!(why(&account, host, Some(&longest)), None);
+    for instance in ["", "cri/1", "cri 1", "cri-1&Action=x", &"a".repeat(69)] {
         let why = why(
             &account,
             "team-registry.cn-shanghai.cr.aliyuncs.com",
