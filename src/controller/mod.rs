@@ -60,6 +60,7 @@ use sign_ins::SignIns;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -120,6 +121,8 @@ struct Context {
     secret_watches: SecretWatches,
     pace: providers::Pace,
     memories: Memories,
+    /// Turns for writing statuses; never closed.
+    writes: Semaphore,
     absences: Absences,
     census: Census,
     snapshots: Snapshots,
@@ -198,6 +201,7 @@ pub async fn run(
         // Until a provider has said what its limits are, they could be a tenant's.
         gates: Gates::new(Limits::default().strictest(&config.for_tenants)),
         memories: Memories::default(),
+        writes: Semaphore::new(act::AT_ONCE),
         absences: Absences::default(),
         census: Census::default(),
         snapshots: Snapshots::default(),
