@@ -139,7 +139,7 @@ fn issue(seen: &Seen, knows: &impl Fn(&str, &str) -> bool, keys: &Keys, life: u6
             .map(|(_, value)| value.as_ref())
     };
     assert_eq!(get("service"), Some(SERVICE));
-    let admitted = match &seen.authorization {
+    let is_user = match &seen.authorization {
         None => false,
         Some(shown) if login_in(shown).is_some_and(|(name, word)| knows(&name, &word)) => true,
         Some(_) => return Reply::error(401, "UNAUTHORIZED", "authentication required"),
@@ -150,7 +150,7 @@ fn issue(seen: &Seen, knows: &impl Fn(&str, &str) -> bool, keys: &Keys, life: u6
         .and_then(|rest| rest.strip_suffix(":pull"));
     let repository = repository.expect("pull of one repository is asked for");
     let granted =
-        (admitted || repository.starts_with("public/")).then_some((repository, &["pull"][..]));
+        (is_user || repository.starts_with("public/")).then_some((repository, &["pull"][..]));
     let mut body = json!({"token": keys.token(granted)});
     if life > 0 {
         body["expires_in"] = life.into();

@@ -244,14 +244,10 @@ impl Cache {
                 }
                 (seat, ..) => seat.ok()?,
             };
-            let flight = match &state.flight {
-                Some(flight) => flight.clone(),
-                None => {
-                    let flight = entry.fly(clock, issue());
-                    state.flight = Some(flight.clone());
-                    flight
-                }
-            };
+            let flight = state
+                .flight
+                .get_or_insert_with(|| entry.fly(clock, issue()))
+                .clone();
             (flight, good, seat)
         };
         match (flight.await, good) {
