@@ -7,7 +7,6 @@
 use super::Context;
 use super::sign_ins::SignedIn;
 use crate::api::ImageRef;
-use crate::cloud::provider::Provider;
 use crate::facts::{Facts, Failure, FailureKind};
 use crate::plan::{self, Contents, Provided, Target};
 use crate::registry::{LoginFrom, Wanted};
@@ -33,8 +32,8 @@ impl From<Contents> for Said {
     }
 }
 
-/// Asks the registry, if that is due. `None`: too many others wait for it, and somebody asked for this
-/// very look, which has to wait.
+/// Asks the registry, if that is due. `None`: too many others wait for it, and somebody asked to have a
+/// known digest read anew, which has to wait.
 pub(super) async fn read(
     context: &Context,
     object: &ImageRef,
@@ -62,7 +61,12 @@ pub(super) async fn read(
         image: facts.image.as_deref().unwrap_or_default(),
         login: match &config {
             Some(config) => LoginFrom::Secret(config),
-            None => from_provider(&chosen, target, signed_in),
+            None => LoginFrom::provider(
+                chosen.registry(),
+                &target.account,
+                &signed_in.credential,
+                signed_in.identity.proof(),
+            ),
         },
         public: chosen.registry().is_some_and(|r| r.public_hosts),
         known: known.as_ref(),
@@ -80,7 +84,10 @@ pub(super) async fn read(
             Contents::Read(read.content)
         }
         Ok(Some(Err(failure))) => Contents::Failed(failure),
-        Ok(None) if subject.object(object).unhandled_request(&status).is_some() => {
+        // There is a digest, and somebody asked to read it anew.
+        Ok(None)
+            if known.is_some() && subject.object(object).unhandled_request(&status).is_some() =>
+        {
             context.metrics.registry_reads.count(["busy"]);
             return None;
         }
@@ -91,32 +98,10 @@ pub(super) async fn read(
         )),
         Ok(None) => Contents::Later,
         // The call goes on, for others and for the next look.
-        Err(_) => Contents::Failed(Failure::new(
-            FailureKind::Unreachable,
-            format!(
-                "the registry of {} has not answered within {} s",
-                wanted.image,
-                timeout.as_secs_f32()
-            ),
-        )),
+        Err(_) => Contents::Failed(wanted.unanswered(timeout)),
     };
     let contents = counted(context, contents);
     Some(Said { contents, as_of })
-}
-
-fn from_provider<'a>(
-    provider: &'a Provider,
-    target: &'a Target,
-    signed_in: &'a SignedIn,
-) -> LoginFrom<'a> {
-    let auth = provider.registry().and_then(|r| r.auth.as_ref());
-    auth.and_then(|auth| auth.from_provider.as_ref())
-        .map_or(LoginFrom::Nowhere, |from| LoginFrom::Provider {
-            account: &target.account,
-            credential: &signed_in.credential,
-            proof: signed_in.identity.proof(),
-            acr_instance: from.acr_instance_id.as_deref(),
-        })
 }
 
 fn counted(context: &Context, contents: Contents) -> Contents {

@@ -88,6 +88,9 @@ pub(super) fn add(
     unread_since: Option<Timestamp>,
 ) {
     let interval = draft.interval();
+    let begun = condition::find(&before.conditions, ConditionType::Stale)
+        .filter(|stale| is_registrys(stale))
+        .cloned();
     let status = &mut draft.status;
     let wanted = is_wanted(draft.object.spec) && status.image.is_some();
     if !wanted || !is_same(before, status.image_id.as_deref(), status.image.as_deref()) {
@@ -102,9 +105,6 @@ pub(super) fn add(
         Contents::Failed(failure) if wanted => {
             let path = status.image.as_deref().unwrap_or_default();
             let (reason, message) = explain(failure, path);
-            let begun = condition::find(&before.conditions, ConditionType::Stale)
-                .filter(|stale| is_registrys(stale))
-                .cloned();
             let since = unread_since.unwrap_or(draft.now).min(draft.now);
             draft.memory.unread_since = Some(since);
             let is_new = draft.now.duration_since(since).unsigned_abs() <= interval / 2;
@@ -122,6 +122,16 @@ pub(super) fn add(
                     && status.digest.is_some()
                     && is_new => {}
                 _ => draft.set(ConditionType::Stale, Truth::True, reason, &message),
+            }
+        }
+        Contents::Later if wanted => {
+            // Waiting for a turn tells nothing: what the registry failed by is not over.
+            if let Some(begun) = begun {
+                let reasons = [Reason::RegistryUnreachable, Reason::RegistryDenied];
+                let reason = reasons.into_iter().find(|r| begun.reason == r.as_str());
+                let reason = reason.unwrap_or(Reason::RegistryUnreachable);
+                draft.set(ConditionType::Stale, Truth::True, reason, &begun.message);
+                draft.memory.unread_since = unread_since;
             }
         }
         _ => {}

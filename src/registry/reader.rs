@@ -6,6 +6,7 @@
 
 use super::login::{Granted, Logins, Want};
 use super::{Access, Asking, DockerConfig, Read, Registries};
+use crate::api::Registry;
 use crate::cloud::Credential;
 use crate::cloud::identity::Proof;
 use crate::facts::{Content, Failure, FailureKind, Reference};
@@ -33,6 +34,25 @@ pub enum LoginFrom<'a> {
     },
 }
 
+impl<'a> LoginFrom<'a> {
+    /// The provider's own credential, if that is what it says of registries; else none.
+    pub fn provider(
+        registry: Option<&'a Registry>,
+        account: &'a Account,
+        credential: &'a Credential,
+        proof: Proof,
+    ) -> Self {
+        let auth = registry.and_then(|registry| registry.auth.as_ref());
+        auth.and_then(|auth| auth.from_provider.as_ref())
+            .map_or(Self::Nowhere, |from| Self::Provider {
+                account,
+                credential,
+                proof,
+                acr_instance: from.acr_instance_id.as_deref(),
+            })
+    }
+}
+
 /// What is asked about an image.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
@@ -48,6 +68,18 @@ pub struct Wanted<'a> {
     pub max_age: Duration,
     /// See [`Asking`].
     pub not_before: Option<Timestamp>,
+}
+
+impl Wanted<'_> {
+    /// The failure of an asker who waits no longer than `timeout`.
+    pub fn unanswered(&self, timeout: Duration) -> Failure {
+        let message = format!(
+            "the registry of {} has not answered within {} s",
+            self.image,
+            timeout.as_secs_f32()
+        );
+        Failure::new(FailureKind::Unreachable, message)
+    }
 }
 
 /// Asks registries. One for the process.

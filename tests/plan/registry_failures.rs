@@ -57,6 +57,23 @@ fn a_first_answer_waits_for_no_busy_registry_and_its_digest_follows_soon() {
 }
 
 #[test]
+fn waiting_for_a_turn_during_an_outage_writes_nothing() {
+    let mut case = read_once();
+    case.spec.digest_policy = "Always".into();
+    case.pass(HOUR);
+    case.step(found_with(facts(), unread(FailureKind::Unreachable)));
+    for contents in [
+        Contents::Later,
+        unread(FailureKind::Unreachable),
+        Contents::Later,
+    ] {
+        case.pass(HOUR);
+        assert!(!case.step(found_with(facts(), contents)).write);
+        assert!(case.has(ConditionType::Stale, Reason::RegistryUnreachable));
+    }
+}
+
+#[test]
 fn what_is_expected_of_a_busy_registry_stays_open() {
     let mut case = Case::new();
     case.spec.expect = Some(expecting_digest('a'));

@@ -33,24 +33,18 @@ impl Asker {
                 return Contents::Failed(Failure::new(FailureKind::ProviderNotReady, message));
             }
         };
-        let registry = chosen.registry();
-        let from = registry
-            .and_then(|r| r.auth.as_ref())
-            .and_then(|auth| auth.from_provider.as_ref());
-        let login = match (&config, from) {
-            (Some(config), _) => LoginFrom::Secret(config),
-            (None, Some(from)) => LoginFrom::Provider {
-                account: &target.account,
-                credential: &signed_in.credential,
-                proof: signed_in.identity.proof(),
-                acr_instance: from.acr_instance_id.as_deref(),
-            },
-            (None, None) => LoginFrom::Nowhere,
-        };
         let wanted = Wanted {
             image: facts.image.as_deref().unwrap_or_default(),
-            login,
-            public: registry.is_some_and(|r| r.public_hosts),
+            login: match &config {
+                Some(config) => LoginFrom::Secret(config),
+                None => LoginFrom::provider(
+                    chosen.registry(),
+                    &target.account,
+                    &signed_in.credential,
+                    signed_in.identity.proof(),
+                ),
+            },
+            public: chosen.registry().is_some_and(|r| r.public_hosts),
             known: None,
             max_age: Duration::MAX,
             not_before: None,
@@ -67,14 +61,7 @@ impl Asker {
         match tokio::time::timeout(timeout, asked).await {
             Ok(Ok(read)) => Contents::Read(read.content),
             Ok(Err(failure)) => Contents::Failed(failure),
-            Err(_) => Contents::Failed(Failure::new(
-                FailureKind::Unreachable,
-                format!(
-                    "the registry of {} has not answered within {} s",
-                    wanted.image,
-                    timeout.as_secs_f32()
-                ),
-            )),
+            Err(_) => Contents::Failed(wanted.unanswered(timeout)),
         }
     }
 
