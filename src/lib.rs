@@ -14,3 +14,4 @@ pub mod facts;
 pub mod plan;
 pub mod registry;
 pub mod telemetry;
+pub mod webhook;
