@@ -28,6 +28,8 @@ mod identity;
 #[cfg(test)]
 mod leaks;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod manifests;
 #[cfg(test)]
 mod metrics;

@@ -69,8 +69,9 @@ pub(crate) fn start_as(
     if !env.iter().any(|(name, _)| name == NO_REGISTRIES) {
         env.push((NO_REGISTRIES.into(), "true".into()));
     }
-    // Many run at once.
+    // Many run at once, each in namespaces of its own.
     env.push(("IMAGEREF_METRICS_ADDRESS".into(), "127.0.0.1:0".into()));
+    env.push(("IMAGEREF_LEASE".into(), String::new()));
     Server::spawn(Spec {
         name,
         program: PathBuf::from(env!("CARGO_BIN_EXE_imageref")),

@@ -3,13 +3,14 @@
 use super::network::{NetworkArguments, OwnArguments};
 use crate::api::duration;
 use crate::cloud::gate::Limits;
+use crate::controller::lease::{Claim, Election, Times};
 use crate::controller::{self, Config};
 use crate::telemetry::{Health, Metrics, server};
 use anyhow::{Context as _, Result, bail};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -53,7 +54,16 @@ pub(super) struct Arguments {
         default_value = "0.0.0.0:8080"
     )]
     metrics_address: String,
-    /// Name of this process in events; the host's name if left out
+    /// Lease in the operator's namespace that only one process of several holds and works with;
+    /// empty: work without one
+    #[arg(
+        long,
+        env = "IMAGEREF_LEASE",
+        value_name = "NAME",
+        default_value = "imageref-controller"
+    )]
+    lease: String,
+    /// Name of this process in events and in the lease; the host's name if left out
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     instance: Option<String>,
 }
@@ -114,6 +124,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         tenants,
         concurrency,
         metrics_address,
+        lease,
         instance,
     } = arguments;
     let metrics_address = socket_address(&metrics_address)?;
@@ -123,7 +134,6 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let clients = (clouds, exchanger, network.registries()?);
     let allowed = network.allowed()?;
     let own = own.identities()?;
-    let client = super::cluster::connect().await?;
     let instance = instance
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
@@ -136,6 +146,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         ),
         None => None,
     };
+    let mut election = candidate(&lease, &operator_namespace, &instance).await?;
+    let claim = election
+        .as_ref()
+        .map_or_else(Claim::always, Election::claim);
+    let client = super::cluster::connect_while(&claim).await?;
     let config = Config {
         operator_namespace,
         cluster_providers: cluster_providers || namespaces.is_none(),
@@ -150,6 +165,61 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         info!(address = %listener.local_addr()?, "metrics and health are served");
         tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
     }
+    let stop = stop_on_signal()?;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        namespaces = config.namespaces.as_ref().map(|all| all.join(",")),
+        cluster_providers = config.cluster_providers,
+        "starting"
+    );
+    if let Some(election) = &mut election {
+        let turned = |waits| {
+            health.beat(Instant::now());
+            // Whoever waits for the lease does all that is asked of it.
+            if waits {
+                health.set_ready();
+            }
+        };
+        if !election.acquire(&stop, turned).await {
+            info!("stopped without ever having held the lease");
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    metrics.leads();
+    let work = controller::run(client, clients, config, (metrics, health), stop);
+    let lost = async {
+        match &mut election {
+            Some(election) => election.keep().await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        ended = Box::pin(work) => ended,
+        // What is under way ends with the process; whoever holds the lease now begins anew.
+        lost = lost => return Err(lost).context("ending, so that only one process works"),
+    };
+    if let Some(election) = election {
+        election.release().await;
+    }
+    ended.context("the controller ended")?;
+    info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A candidate for the lease; `None` where the process works without one.
+async fn candidate(lease: &str, namespace: &str, instance: &str) -> Result<Option<Election>> {
+    if lease.is_empty() {
+        return Ok(None);
+    }
+    let client = super::cluster::connect().await?;
+    // A process that starts again on the same host is another candidate.
+    let me = format!("{instance}_{}", uuid::Uuid::new_v4().simple());
+    let times = Times::DEFAULT;
+    Ok(Some(Election::new(client, namespace, lease, &me, times)))
+}
+
+/// Cancelled by SIGTERM and Ctrl-C.
+fn stop_on_signal() -> Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     tokio::spawn({
@@ -163,23 +233,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
             stop.cancel();
         }
     });
-    info!(
-        version = env!("CARGO_PKG_VERSION"),
-        namespaces = config.namespaces.as_ref().map(|all| all.join(",")),
-        cluster_providers = config.cluster_providers,
-        "starting"
-    );
-    Box::pin(controller::run(
-        client,
-        clients,
-        config,
-        (metrics, health),
-        stop,
-    ))
-    .await
-    .context("the controller ended")?;
-    info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(stop)
 }
 
 /// Where to serve metrics; `None` for nowhere.

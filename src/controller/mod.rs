@@ -11,6 +11,7 @@ mod census;
 mod contents;
 mod events;
 mod held;
+pub mod lease;
 mod look;
 mod memory;
 mod merge;

@@ -83,6 +83,7 @@ pub struct Metrics {
     pub status_writes: Counters<2>,
     /// Plans: whether they had anything to write.
     pub plans: Counters<1>,
+    leads: Gauges,
     reconciles: Counters<2>,
     reconcile_seconds: Durations<1>,
     /// Events: outcome.
@@ -121,7 +122,14 @@ impl Default for Metrics {
         );
         build.set([(vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0)]);
         process::register(to);
+        let leads = to.gauges(
+            "imageref_leader",
+            &[],
+            "1 in the process that holds the lease and works, 0 in one that waits for it",
+        );
+        leads.set([(vec![], 0.0)]);
         Self {
+            leads,
             requests: to.counters(
                 "imageref_cloud_requests",
                 ["api", "operation", "result"],
@@ -238,6 +246,11 @@ impl Metrics {
     /// `None` of it leaves what is there. A second source is left out.
     pub fn count_with(&self, source: impl Fn() -> Option<Stock> + Send + Sync + 'static) {
         let _ = self.stock.source.set(Box::new(source));
+    }
+
+    /// This process works: it holds the lease, or needs none.
+    pub fn leads(&self) {
+        self.leads.set([(vec![], 1.0)]);
     }
 
     /// A request to a platform goes out.

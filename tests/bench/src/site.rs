@@ -119,6 +119,8 @@ impl Site {
             env: vec![
                 ("KUBECONFIG".into(), kubeconfig.display().to_string()),
                 ("IMAGEREF_METRICS_ADDRESS".into(), "127.0.0.1:0".into()),
+                // One runs after the other, and none waits for the lease of one that was killed.
+                ("IMAGEREF_LEASE".into(), String::new()),
             ],
             folder: self.cluster.folder(),
             removes_folder: false,

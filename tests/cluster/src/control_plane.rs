@@ -249,6 +249,15 @@ impl Cluster {
         self.servers().apiserver.stop()
     }
 
+    /// Freezes the API server, or lets it go on: connections stay open, and nothing is answered.
+    ///
+    /// # Errors
+    /// If it cannot be signalled.
+    pub fn freeze_apiserver(&self, frozen: bool) -> Result<()> {
+        let signal = if frozen { "STOP" } else { "CONT" };
+        self.servers().apiserver.signal(signal)
+    }
+
     /// Starts the API server again, on the same port, and waits until it is ready. One that is
     /// still running is killed first.
     ///

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::kubectl::wait;
 
@@ -96,6 +96,22 @@ impl Server {
     /// The status of a server that has ended by itself.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.guard.try_wait().ok().flatten()
+    }
+
+    /// Sends the server itself a signal, such as `STOP`.
+    ///
+    /// # Errors
+    /// If it is not found, or the signal is not sent.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let guard = self.guard.id();
+        let children = fs::read_to_string(format!("/proc/{guard}/task/{guard}/children"))
+            .context("the children of a process are known on Linux only")?;
+        // The guard's first child; its second waits for the end of the pipe.
+        let server = children.split_whitespace().next();
+        let server = server.with_context(|| format!("{} does not run", self.name))?;
+        let sent = Command::new("kill").args(["-s", signal, server]).status()?;
+        ensure!(sent.success(), "{} took no {signal}", self.name);
+        Ok(())
     }
 
     /// What this process has logged, without the runs before it.
