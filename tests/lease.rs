@@ -132,7 +132,7 @@ fn after_kill_9_the_other_works_within_20_s() {
     scene.wait_reason("after", "Resolved");
     let took = killed.elapsed();
     assert!(took <= TAKEOVER, "{took:?}");
-    println!("after kill -9 the other worked in {took:.1?}");
+    eprintln!("after kill -9 the other worked in {took:.1?}");
     assert_eq!(holder(scene.cluster), "second");
 }
 
@@ -148,7 +148,7 @@ fn on_sigterm_the_lease_is_given_back_and_the_other_works_at_once() {
     let took = asked.elapsed();
     // Less than a lease lasts: it did not run out, it was given back.
     assert!(took < CLAIM, "{took:?}\n{}", first.log());
-    println!("after SIGTERM the other held the lease in {took:.1?}");
+    eprintln!("after SIGTERM the other held the lease in {took:.1?}");
     image(&scene, "after", SEED_NOTEBOOK_ID);
     scene.wait_reason("after", "Resolved");
 }
@@ -161,7 +161,7 @@ fn a_leader_that_was_frozen_asks_nothing_and_ends_once_it_wakes_up() {
     first.signal("STOP");
     let frozen = Instant::now();
     second.says("this process holds the lease", TAKEOVER);
-    println!(
+    eprintln!(
         "the other held the lease {:.1?} after SIGSTOP",
         frozen.elapsed()
     );
@@ -202,7 +202,7 @@ fn while_the_api_server_is_frozen_the_leader_ends_before_its_lease_does() {
     scene.cluster.freeze_apiserver(false).unwrap();
     let thawed = Instant::now();
     second.says("this process holds the lease", TAKEOVER);
-    println!(
+    eprintln!(
         "the leader ended {ended:.1?} after the freeze, the other held the lease {:.1?} after its end",
         thawed.elapsed()
     );
