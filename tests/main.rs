@@ -59,3 +59,7 @@ mod vectors;
 mod verdict;
 #[cfg(test)]
 mod walls;
+#[cfg(test)]
+mod webhook;
+#[cfg(test)]
+mod webhook_cluster;
