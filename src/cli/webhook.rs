@@ -13,7 +13,7 @@ use crate::telemetry::metrics::Memory;
 use crate::telemetry::{Health, Metrics};
 use crate::webhook::server::{self, Limits, Webhook};
 use crate::webhook::{State, watch};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -117,23 +117,21 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let webhook = Webhook::new(
         state.clone(),
         operator_namespace,
-        metrics,
+        (metrics, health.clone()),
         Limits::default(),
     );
     let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let watches = tokio::spawn(watch::keep(client, state.clone(), ended.clone()));
-    let serving = tokio::spawn(server::serve(
-        listener,
-        tls,
-        Arc::new(webhook),
-        health.clone(),
-        stop.clone(),
-    ));
+    let mut watches = tokio::spawn(watch::keep(client, state.clone(), ended.clone()));
+    let serving = server::serve(listener, tls, Arc::new(webhook), stop.clone());
+    let mut serving = tokio::spawn(serving);
     tokio::spawn(tell_ready(state, health.clone()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+        // Neither ends by itself: without the one nobody is answered, without the other from what was.
+        end = &mut serving => return end.context("serving reviews").and_then(|()| bail!("nothing is served")),
+        end = &mut watches => return end.context("watching").and_then(|()| bail!("nothing is watched")),
     }
     info!(
         ?drain,

@@ -89,9 +89,14 @@ impl Health {
         self.ending.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the process is about to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
     /// Whether everything that is watched has been listed, and the process is not about to end.
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed) && !self.ending.load(Ordering::Relaxed)
+        self.ready.load(Ordering::Relaxed) && !self.is_ending()
     }
 
     /// Whether the process should go on.

@@ -64,7 +64,8 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) state: Arc<State>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) identity: Identity,
+    pub(crate) health: Arc<Health>,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) stop: CancellationToken,
     pub(crate) ended: JoinHandle<()>,
 }
@@ -79,28 +80,28 @@ impl Served {
 
     /// Has listed nothing yet.
     pub(crate) async fn empty(limits: Limits) -> Self {
+        Self::with(Arc::new(Identity::new()), limits).await
+    }
+
+    /// The same with this certificate.
+    pub(crate) async fn with(identity: Arc<Identity>, limits: Limits) -> Self {
         let state = Arc::new(State::new(Configuration::new(File::default()).unwrap()));
-        let (metrics, identity) = (Arc::<Metrics>::default(), Identity::new());
+        let (metrics, health) = (Arc::<Metrics>::default(), Arc::<Health>::default());
         let webhook = Webhook::new(
             state.clone(),
             "imageref-system".into(),
-            metrics.clone(),
+            (metrics.clone(), health.clone()),
             limits,
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let tls = server::tls(identity.resolver.clone()).unwrap();
-        let serve = server::serve(
-            listener,
-            tls,
-            Arc::new(webhook),
-            Arc::<Health>::default(),
-            stop.clone(),
-        );
+        let serve = server::serve(listener, tls, Arc::new(webhook), stop.clone());
         Self {
             address,
             state,
             metrics,
+            health,
             identity,
             stop,
             ended: tokio::spawn(serve),

@@ -1,15 +1,17 @@
 //! A stop: what is under way ends, what comes late is served, and then nobody is left.
 
 use super::reviews::review;
-use super::served::{SOON, Served};
+use super::served::{Identity, SOON, Served};
 use crate::verdict::world::{TORCH, declared, pod};
 use imageref::webhook::server::Limits;
 use serde_json::Value;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 async fn ended(served: Served) {
@@ -94,6 +96,22 @@ async fn a_connection_that_was_made_before_the_stop_has_its_request_answered() {
 }
 
 #[tokio::test]
+async fn before_the_end_clients_of_the_old_protocol_are_told_to_connect_anew() {
+    let served = Served::of([], Limits::default()).await;
+    let client = served.builder().http1_only().build().unwrap();
+    let closes = async || {
+        let answer = client.get(served.url("/")).send().await.unwrap();
+        let header = answer.headers().get("connection").cloned();
+        answer.bytes().await.unwrap();
+        header.is_some_and(|value| value == "close")
+    };
+    assert!(!closes().await);
+    served.health.end();
+    assert!(closes().await, "it answers, and says so");
+    assert!(closes().await);
+}
+
+#[tokio::test]
 async fn clients_that_do_not_let_go_are_cut() {
     let second = Duration::from_secs(1);
     let limits = Limits {
@@ -111,78 +129,119 @@ async fn clients_that_do_not_let_go_are_cut() {
     ended(served).await;
 }
 
-/// Two replicas; clients go to the one that is in service, as behind a Service of Kubernetes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_replica_that_stops_under_load_loses_no_request() {
-    let refs = || [declared("torch", &format!("{TORCH}:3"))];
-    let (old, new) = tokio::join!(
-        Served::of(refs(), Limits::default()),
-        Served::of(refs(), Limits::default()),
-    );
-    let moved = Arc::new(AtomicBool::new(false));
-    let answered = Arc::new(AtomicU64::new(0));
-    let over = Arc::new(AtomicBool::new(false));
-    let body = review(&pod(&format!("{TORCH}:3"))).to_string();
-    let mut askers = Vec::new();
-    for n in 0..8 {
-        // Each has a client of its own, and every other one speaks the old protocol.
-        let build = |served: &Served| {
-            let builder = served.builder();
-            let builder = if n % 2 == 0 {
-                builder
-            } else {
-                builder.http1_only()
-            };
-            (builder.build().unwrap(), served.url("/validate/enforce"))
-        };
-        let (before, after) = (build(&old), build(&new));
-        let (moved, over, answered, body) =
-            (moved.clone(), over.clone(), answered.clone(), body.clone());
-        askers.push(tokio::spawn(async move {
+/// What a Service of Kubernetes is to TCP: new connections go to the replica in service, and those
+/// that are there stay where they are.
+async fn balancer(target: Arc<Mutex<SocketAddr>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let target = *target.lock().unwrap();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(target).await?;
+                copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    address
+}
+
+/// Asks over and over, and counts.
+struct Asker {
+    answered: Arc<AtomicU64>,
+    task: JoinHandle<()>,
+}
+
+impl Asker {
+    fn start(client: reqwest::Client, url: String, over: Arc<AtomicBool>) -> Self {
+        let answered = Arc::<AtomicU64>::default();
+        let counted = answered.clone();
+        let body = review(&pod(&format!("{TORCH}:3"))).to_string();
+        let task = tokio::spawn(async move {
             while !over.load(Ordering::Relaxed) {
-                let is_moved = moved.load(Ordering::Relaxed);
-                let (client, url) = if is_moved { &after } else { &before };
-                let request = client.post(url).body(body.clone());
+                let request = client.post(&url).body(body.clone());
                 let request = request.header("content-type", "application/json");
                 let answer = request.send().await.expect("no request is lost");
                 assert_eq!(answer.status(), 200);
                 let text = answer.text().await.expect("a whole answer");
                 assert!(text.contains("\"allowed\":true"), "{text}");
-                answered.fetch_add(1, Ordering::Relaxed);
+                counted.fetch_add(1, Ordering::Relaxed);
             }
-        }));
+        });
+        Self { answered, task }
     }
-    let until = async |count: u64| {
-        let reached = async {
-            while answered.load(Ordering::Relaxed) < count
-                && !askers.iter().any(|a| a.is_finished())
-            {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+}
+
+/// Waits until each has been answered some more times; ends early for one that has failed.
+async fn more(askers: &[Asker], times: u64) {
+    let count = |asker: &Asker| asker.answered.load(Ordering::Relaxed);
+    let begun: Vec<_> = askers.iter().map(count).collect();
+    let reached = async {
+        let behind = || {
+            let mut all = askers.iter().zip(&begun);
+            all.any(|(asker, begun)| count(asker) < begun + times)
         };
-        timeout(SOON, reached).await.expect("answers");
+        while behind() && !askers.iter().any(|asker| asker.task.is_finished()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     };
-    until(200).await;
-    // Out of service first, then the stop: what is under way is still at the old one.
-    moved.store(true, Ordering::Relaxed);
-    old.stop.cancel();
-    let now = answered.load(Ordering::Relaxed);
-    until(now + 200).await;
-    over.store(true, Ordering::Relaxed);
-    for asker in askers {
-        asker.await.unwrap();
+    timeout(SOON, reached).await.expect("answers");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_that_stops_under_load_loses_no_request() {
+    let identity = Arc::new(Identity::new());
+    let (old, new) = tokio::join!(
+        Served::with(identity.clone(), Limits::default()),
+        Served::with(identity, Limits::default()),
+    );
+    for one in [&old, &new] {
+        one.fill([declared("torch", &format!("{TORCH}:3"))]);
     }
-    let reviews = |served: &Served| {
-        served
-            .metrics
-            .admission
-            .reviews
-            .get(["enforce", "Allow", "None"])
+    let target = Arc::new(Mutex::new(old.address));
+    let url = format!(
+        "https://{}/validate/enforce",
+        balancer(target.clone()).await
+    );
+    let over = Arc::<AtomicBool>::default();
+    // Every other one speaks the old protocol.
+    let build = |n: usize| {
+        let builder = old.builder();
+        let builder = if n % 2 == 0 {
+            builder
+        } else {
+            builder.http1_only()
+        };
+        Asker::start(builder.build().unwrap(), url.clone(), over.clone())
     };
-    assert!(reviews(&old) >= 200 && reviews(&new) > 0);
+    let askers: Vec<_> = (0..8).map(build).collect();
+    more(&askers, 20).await;
+    // Out of service first, which HTTP/2 does not notice; then the stop.
+    *target.lock().unwrap() = new.address;
+    old.health.end();
+    more(&askers, 5).await;
+    let reviews = |served: &Served| {
+        let reviews = &served.metrics.admission.reviews;
+        reviews.get(["enforce", "Allow", "None"])
+    };
+    let drained = reviews(&old);
+    more(&askers, 5).await;
+    assert!(
+        reviews(&old) > drained,
+        "there is nothing under way to lose"
+    );
+    old.stop.cancel();
+    more(&askers, 20).await;
+    over.store(true, Ordering::Relaxed);
+    let mut answered = 0;
+    for asker in askers {
+        asker.task.await.unwrap();
+        answered += asker.answered.load(Ordering::Relaxed);
+    }
     assert_eq!(
         reviews(&old) + reviews(&new),
-        answered.load(Ordering::Relaxed)
+        answered,
+        "none was sent twice"
     );
     ended(old).await;
 }

@@ -4,7 +4,7 @@ use super::scene::{Scene, TORCH, accepted, deployment, pod, refused};
 
 #[test]
 fn enforcing_namespaces_refuse_new_pods_and_go_on_otherwise_until_one_label_opens_them() {
-    let Some(mut scene) = Scene::start("down") else {
+    let Some(mut scene) = Scene::start("webhook-down") else {
         return;
     };
     let image = format!("{TORCH}:3");

@@ -22,9 +22,10 @@ fn a_dry_run_of_a_reference_and_its_deployment_passes_and_applying_them_converge
 
     // No controllers run here; this is who would make the pods.
     let by = "--as=system:serviceaccount:kube-system:replicaset-controller";
-    let made = || scene.apply_with(&team, &[by], &pod("train-1", &image));
+    let made = || scene.create(&team, &[by], &pod("train-1", &image));
     // Not resolved yet: the ReplicaSet tries again and again.
-    assert!(refused(&made()).contains("(UnknownImage)"));
+    let said = refused(&made());
+    assert!(said.contains("(UnknownImage)"), "{said}");
     scene.resolve(&team, "torch", &image);
     scene.until("the pod is let in", |_| made().status.success());
     // The next round of the GitOps tool has nothing to say any more.

@@ -85,7 +85,9 @@ impl Scene {
     /// One that tests share; `None` where there is no control plane.
     pub(super) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Scene>> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start("shared")).as_ref()
+        SHARED
+            .get_or_init(|| Self::start("webhook-shared"))
+            .as_ref()
     }
 
     /// One of the test's own.
@@ -95,7 +97,7 @@ impl Scene {
         let identity = Identity::new();
         let (args, env) = command(cluster, &identity, name);
         let webhook = Server::spawn(Spec {
-            name: "webhook",
+            name,
             program: PathBuf::from(env!("CARGO_BIN_EXE_imageref")),
             args,
             env,
@@ -208,6 +210,13 @@ impl Scene {
         self.cluster
             .kubectl_output(&args, Some(&object.to_string()))
             .unwrap()
+    }
+
+    pub(super) fn create(&self, namespace: &str, more: &[&str], object: &Value) -> Output {
+        let mut args = vec!["create", "-n", namespace, "-f", "-"];
+        args.extend(more);
+        let text = object.to_string();
+        self.cluster.kubectl_output(&args, Some(&text)).unwrap()
     }
 
     /// Runs kubectl; the outcome as it has it.

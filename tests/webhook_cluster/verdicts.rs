@@ -27,11 +27,8 @@ fn a_pod_is_refused_in_words_and_let_in_with_the_right_image() {
     let said = refused(&scene.apply(&team, &changed));
     assert!(said.contains("image busybox: no ImageRef in"), "{said}");
     changed["metadata"] = json!({"generateName": "train-"});
-    let said = scene.cluster.kubectl_output(
-        &["create", "-n", &team, "-f", "-"],
-        Some(&changed.to_string()),
-    );
-    assert!(refused(&said.unwrap()).contains("(UnknownImage)"));
+    let said = refused(&scene.create(&team, &[], &changed));
+    assert!(said.contains("(UnknownImage)"), "{said}");
 }
 
 #[test]
@@ -181,7 +178,10 @@ fn kube_system_and_the_operators_namespace_are_left_alone_whatever_their_labels(
     let Some(scene) = Scene::shared() else { return };
     // Its rules would be the only ones that select these namespaces.
     for namespace in ["kube-system", "imageref-system"] {
-        let labels = ["webhook-scene=shared", "imageref.dev/admission=enforce"];
+        let labels = [
+            "webhook-scene=webhook-shared",
+            "imageref.dev/admission=enforce",
+        ];
         accepted(&scene.kubectl(&["label", "namespace", namespace, labels[0], labels[1]]));
         // Somebody else's test may have made it.
         scene.kubectl(&["create", "serviceaccount", "default", "-n", namespace]);

@@ -110,7 +110,9 @@ pub(super) async fn talk(
     let uses = Uses(watch::Sender::new(Use::default()));
     let service = service_fn(|request: Request<Incoming>| {
         let (webhook, under_way) = (webhook.clone(), uses.begin());
-        let last = !is_h2 && stop.is_cancelled();
+        // Who is told to come on a new connection goes to another process, once this one is out of
+        // service: a connection without a request would be closed under the client's hands.
+        let last = !is_h2 && (webhook.health.is_ending() || stop.is_cancelled());
         async move {
             let mut response: Response<String> = answer(request, &webhook).await;
             if last {

@@ -139,29 +139,34 @@ fn timeout_of(query: Option<&str>) -> Option<std::time::Duration> {
     duration::parse(value)
 }
 
-/// The whole body, and its part of the room for bodies.
+/// The whole body, and its part of the room for bodies: taken as it arrives, so that a length that
+/// is only told takes none.
 async fn read(
     mut body: Incoming,
     webhook: &Webhook,
 ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
     let largest = webhook.limits.body;
-    let told = body.size_hint().upper();
-    let size = told.map_or(largest, |told| usize::try_from(told).unwrap_or(usize::MAX));
-    if size > largest {
+    let told = body.size_hint().lower();
+    if usize::try_from(told).unwrap_or(usize::MAX) > largest {
         return Err(Refusal::TooLarge);
     }
-    let room = u32::try_from(size).unwrap_or(u32::MAX);
-    // The semaphore is never closed.
-    let room = webhook.bodies.acquire_many(room).await.ok();
-    let mut bytes = Vec::with_capacity(if told.is_some() { size } else { 0 });
+    let (mut bytes, mut room) = (Vec::new(), None::<SemaphorePermit<'_>>);
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|_| Refusal::Broken)?;
-        if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > size {
-                return Err(Refusal::TooLarge);
-            }
-            bytes.extend_from_slice(&data);
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > largest {
+            return Err(Refusal::TooLarge);
         }
+        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let more = webhook.bodies.acquire_many(size).await.ok();
+        match (&mut room, more) {
+            (Some(room), Some(more)) => room.merge(more),
+            (room, more) => *room = more,
+        }
+        bytes.extend_from_slice(&data);
     }
     Ok((bytes, room))
 }

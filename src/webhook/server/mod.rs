@@ -78,9 +78,11 @@ pub struct Webhook {
     pub own_namespace: String,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// Who is told that the server turns, and knows whether the process is about to end.
+    pub health: Arc<Health>,
     /// What is taken.
     pub limits: Limits,
-    bodies: Arc<Semaphore>,
+    bodies: Semaphore,
 }
 
 impl Webhook {
@@ -88,15 +90,16 @@ impl Webhook {
     pub fn new(
         state: Arc<State>,
         own_namespace: String,
-        metrics: Arc<Metrics>,
+        (metrics, health): (Arc<Metrics>, Arc<Health>),
         limits: Limits,
     ) -> Self {
         Self {
             state,
             own_namespace,
             metrics,
+            health,
             limits,
-            bodies: Arc::new(Semaphore::new(limits.bodies.min(Semaphore::MAX_PERMITS))),
+            bodies: Semaphore::new(limits.bodies.min(Semaphore::MAX_PERMITS)),
         }
     }
 }
@@ -124,7 +127,6 @@ pub async fn serve(
     listener: TcpListener,
     tls: ServerConfig,
     webhook: Arc<Webhook>,
-    health: Arc<Health>,
     stop: CancellationToken,
 ) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
@@ -147,7 +149,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
-            _ = beat.tick() => health.beat(Instant::now()),
+            _ = beat.tick() => webhook.health.beat(Instant::now()),
             (stream, place) = next(&listener, &places) => begin(stream, place),
         }
     }
