@@ -60,3 +60,7 @@ mod vectors;
 mod verdict;
 #[cfg(test)]
 mod walls;
+#[cfg(test)]
+mod webhook;
+#[cfg(test)]
+mod webhook_cluster;

@@ -2,7 +2,8 @@
 //!
 //! Owns the verdict, and what it reads: [`workload`] finds the pods of an object, [`pod`] what
 //! counts of each, [`image`] reads an image as a node does, [`known`] holds what is declared,
-//! [`configuration`] what the operator set; and [`mutation`], which puts images in place of names. Must not know how requests arrive. The invariant that
+//! [`configuration`] what the operator set; [`review`] is an API server's question and its answer,
+//! and [`mutation`] puts images in place of names. Must not know how requests arrive. The invariant that
 //! would break first: the same object, references and configuration give the same [`verdict`],
 //! wherever it is asked for.
 
@@ -12,6 +13,7 @@ pub mod known;
 pub mod mutation;
 pub mod path;
 pub mod pod;
+pub mod review;
 pub mod verdict;
 pub mod workload;
 

@@ -128,14 +128,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
-    let listener = match metrics_address {
-        Some(address) => Some(
-            TcpListener::bind(address)
-                .await
-                .with_context(|| format!("--metrics-address: listening on {address}"))?,
-        ),
-        None => None,
-    };
+    serve_metrics(metrics_address, &metrics, &health).await?;
     let config = Config {
         operator_namespace,
         cluster_providers: cluster_providers || namespaces.is_none(),
@@ -146,10 +139,6 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         concurrency,
         instance,
     };
-    if let Some(listener) = listener {
-        info!(address = %listener.local_addr()?, "metrics and health are served");
-        tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
-    }
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     tokio::spawn({
@@ -182,8 +171,25 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Serves metrics and health in the background.
+pub(super) async fn serve_metrics(
+    address: Option<SocketAddr>,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+) -> Result<()> {
+    let Some(address) = address else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("--metrics-address: listening on {address}"))?;
+    info!(address = %listener.local_addr()?, "metrics and health are served");
+    tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
+    Ok(())
+}
+
 /// Where to serve metrics; `None` for nowhere.
-fn socket_address(address: &str) -> Result<Option<SocketAddr>> {
+pub(super) fn socket_address(address: &str) -> Result<Option<SocketAddr>> {
     if address.is_empty() {
         return Ok(None);
     }
