@@ -33,6 +33,7 @@ mod lease;
 mod manifests;
 #[cfg(test)]
 mod metrics;
+mod mutation;
 #[cfg(test)]
 mod on_cluster;
 #[cfg(test)]
@@ -61,3 +62,7 @@ mod vectors;
 mod verdict;
 #[cfg(test)]
 mod walls;
+#[cfg(test)]
+mod webhook;
+#[cfg(test)]
+mod webhook_cluster;

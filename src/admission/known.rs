@@ -4,12 +4,16 @@
 //! them count. The invariant that would break first: the index is a function of the references in
 //! it, whatever the order in which they came, changed and went.
 
+mod stock;
+
 use super::image::{Mirrors, PodImage};
 use crate::api::condition::{self, Truth, truncate};
-use crate::api::{ConditionType, ImageRef, ImageRefStatus, ProviderKind};
+use crate::api::{ConditionType, DigestPolicy, ImageRef, ImageRefStatus, ProviderKind};
 use crate::facts::text;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use stock::Stock;
+pub(super) use stock::{Entry, Of};
 
 /// How much of a reference's own message a verdict repeats, in bytes.
 const MESSAGE: usize = 300;
@@ -34,6 +38,9 @@ pub struct KnownRef {
     pub platforms: Vec<String>,
     /// The kinds of accelerator: `CPU`, `GPU`, `ASCEND`, …; empty if nobody states them.
     pub accelerators: Vec<String>,
+    /// Whether its digest follows the tag (`digestPolicy: Always`), so that two pods made one after
+    /// the other may get two.
+    pub follows_tag: bool,
     /// Why it may not be used; `None` if it may.
     pub unusable: Option<Unusable>,
 }
@@ -78,6 +85,7 @@ impl KnownRef {
             arch: status.arch.clone(),
             platforms: status.platforms.clone(),
             accelerators: status.accelerators.clone(),
+            follows_tag: false,
             unusable,
         }
     }
@@ -88,37 +96,12 @@ impl From<&ImageRef> for KnownRef {
         let meta = &object.metadata;
         let name = |name: &Option<String>| name.clone().unwrap_or_default();
         let none = ImageRefStatus::default();
-        Self::new(
-            &name(&meta.namespace),
-            &name(&meta.name),
-            object.status.as_ref().unwrap_or(&none),
-        )
+        let status = object.status.as_ref().unwrap_or(&none);
+        Self {
+            follows_tag: object.spec.digest_policy() == DigestPolicy::Always,
+            ..Self::new(&name(&meta.namespace), &name(&meta.name), status)
+        }
     }
-}
-
-/// One reference in the index.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) namespace: Arc<str>,
-    pub(super) name: Arc<str>,
-    pub(super) provider: Option<ProviderKind>,
-    /// As the status has it, for people; never a mirror.
-    pub(super) image: Box<str>,
-    pub(super) tag: Option<Arc<str>>,
-    pub(super) digest: Option<Box<str>>,
-    pub(super) architectures: Arc<[String]>,
-    pub(super) accelerators: Arc<[String]>,
-    pub(super) unusable: Option<Box<Unusable>>,
-}
-
-/// By tag, then by name: all references to one tag lie side by side, in the order of reports.
-type Stock = BTreeMap<(Option<Arc<str>>, Arc<str>), Entry>;
-
-/// Where a reference lies.
-#[derive(Clone, Debug)]
-struct Place {
-    repository: Arc<str>,
-    tag: Option<Arc<str>>,
 }
 
 /// The references of a cluster, or of a lock file, by repository and namespace.
@@ -126,7 +109,8 @@ struct Place {
 pub struct Known {
     mirrors: Mirrors,
     repositories: HashMap<Arc<str>, HashMap<Arc<str>, Stock>>,
-    places: HashMap<Arc<str>, HashMap<Arc<str>, Place>>,
+    /// By namespace and name.
+    names: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Entry>>>,
     lists: Lists,
 }
 
@@ -145,12 +129,12 @@ impl Known {
 
     /// How many references are in verdicts.
     pub fn len(&self) -> usize {
-        self.places.values().map(HashMap::len).sum()
+        self.names.values().map(HashMap::len).sum()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.names.is_empty()
     }
 
     /// Puts a reference in, in place of the one of the same namespace and name. One whose image is
@@ -161,89 +145,98 @@ impl Known {
         let Ok(image) = PodImage::parse(text, &self.mirrors) else {
             return;
         };
-        let namespace = key_of(&self.places, &known.namespace);
+        let namespace = key_of(&self.names, &known.namespace);
         let repository = key_of(&self.repositories, image.repository());
         let name: Arc<str> = known.name.into();
-        let tag: Option<Arc<str>> = image.tag().map(Into::into);
         let digest = image.digest().map(Into::into);
-        let entry = Entry {
+        let entry = Arc::new(Entry {
             namespace: namespace.clone(),
             name: name.clone(),
+            repository: repository.clone(),
             provider: known.provider,
             image: text.into(),
-            tag: tag.clone(),
+            tag: image.tag().map(Into::into),
             digest: digest.or(known.digest.map(Into::into)),
             architectures: self
                 .lists
                 .share(architectures(known.arch, &known.platforms)),
             accelerators: self.lists.share(text::sorted(known.accelerators)),
+            follows_tag: known.follows_tag,
             unusable: known.unusable.map(Box::new),
-        };
-        let place = Place {
-            repository: repository.clone(),
-            tag: tag.clone(),
-        };
-        let places = self.places.entry(namespace.clone()).or_default();
-        places.insert(name.clone(), place);
+        });
         let by_namespace = self.repositories.entry(repository).or_default();
-        let stock = by_namespace.entry(namespace).or_default();
-        stock.insert((tag, name), entry);
+        let stock = by_namespace.entry(namespace.clone()).or_default();
+        stock.insert(&entry);
+        let names = self.names.entry(namespace).or_default();
+        names.insert(name, entry);
     }
 
     /// Takes a reference out, if it is there.
     pub fn remove(&mut self, namespace: &str, name: &str) {
-        let Some(names) = self.places.get_mut(namespace) else {
+        let Some(names) = self.names.get_mut(namespace) else {
             return;
         };
-        let Some((name, place)) = names.remove_entry(name) else {
+        let Some(entry) = names.remove(name) else {
             return;
         };
         if names.is_empty() {
-            self.places.remove(namespace);
+            self.names.remove(namespace);
         }
-        let Some(by_namespace) = self.repositories.get_mut(&place.repository) else {
+        let Some(by_namespace) = self.repositories.get_mut(&entry.repository) else {
             return;
         };
         if let Some(stock) = by_namespace.get_mut(namespace) {
-            stock.remove(&(place.tag, name));
+            stock.remove(&entry);
             if stock.is_empty() {
                 by_namespace.remove(namespace);
             }
         }
         if by_namespace.is_empty() {
-            self.repositories.remove(&place.repository);
+            self.repositories.remove(&entry.repository);
         }
     }
 
+    /// The reference of this name.
+    pub(super) fn named(&self, namespace: &str, name: &str) -> Option<&Entry> {
+        Some(self.names.get(namespace)?.get(name)?)
+    }
+
+    /// The references of one namespace to a repository.
     fn stock(&self, repository: &str, namespace: &str) -> Option<&Stock> {
         self.repositories.get(repository)?.get(namespace)
     }
 
-    /// The references of one namespace to a repository, by tag and name.
-    pub(super) fn all_of(
-        &self,
-        repository: &str,
+    /// The references of one namespace to exactly this image. Where an image has tag and digest,
+    /// both are compared: a node goes by the digest, a person by the tag.
+    pub(super) fn exactly<'a, 'i>(
+        &'a self,
+        image: &'i PodImage,
         namespace: &str,
-    ) -> impl Iterator<Item = &Entry> + use<'_> {
-        let stock = self.stock(repository, namespace);
-        stock.into_iter().flat_map(BTreeMap::values)
+    ) -> impl Iterator<Item = &'a Entry> + use<'a, 'i> {
+        let (tag, digest) = (image.tag(), image.digest());
+        let stock = self.stock(image.repository(), namespace);
+        let pinned = stock
+            .zip(digest)
+            .map(|(stock, digest)| stock.pinned(digest))
+            .into_iter()
+            .flatten()
+            // The digest says all that a tag could where one of the two has none.
+            .filter(move |entry| {
+                tag.is_none() || entry.tag.is_none() || entry.tag.as_deref() == tag
+            });
+        let tagged = stock.filter(|_| digest.is_none());
+        pinned.chain(tagged.into_iter().flat_map(move |stock| stock.tagged(tag)))
     }
 
-    /// Those of them with this tag, or with none, by name.
-    pub(super) fn tagged(
+    /// The first reference of a namespace through a provider of this kind.
+    pub(super) fn first(
         &self,
         repository: &str,
         namespace: &str,
-        tag: Option<&str>,
-    ) -> impl Iterator<Item = &Entry> + use<'_> {
-        let stock = self.stock(repository, namespace);
-        let tag: Option<Arc<str>> = tag.map(Into::into);
-        let first = (tag.clone(), Arc::from(""));
-        stock
-            .into_iter()
-            .flat_map(move |stock| stock.range(first.clone()..))
-            .take_while(move |((of, _), _)| *of == tag)
-            .map(|(_, entry)| entry)
+        of: Of<'_>,
+        provider: ProviderKind,
+    ) -> Option<&Entry> {
+        self.stock(repository, namespace)?.first(of, provider)
     }
 }
 

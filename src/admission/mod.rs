@@ -2,20 +2,24 @@
 //!
 //! Owns the verdict, and what it reads: [`workload`] finds the pods of an object, [`pod`] what
 //! counts of each, [`image`] reads an image as a node does, [`known`] holds what is declared,
-//! [`configuration`] what the operator set. Must not know how requests arrive. The invariant that
+//! [`configuration`] what the operator set; [`review`] is an API server's question and its answer,
+//! and [`mutation`] puts images in place of names. Must not know how requests arrive. The invariant that
 //! would break first: the same object, references and configuration give the same [`verdict`],
 //! wherever it is asked for.
 
 pub mod configuration;
 pub mod image;
 pub mod known;
+pub mod mutation;
 pub mod path;
 pub mod pod;
+pub mod review;
 pub mod verdict;
 pub mod workload;
 
 pub use configuration::Configuration;
 pub use known::{Known, KnownRef, Unusable};
+pub use mutation::{PatchOperation, mutate};
 pub use verdict::{Context, Decision, Finding, Mode, Operation, Reason, Verdict, verdict};
 pub use workload::{Subject, Workload, extract};
 
@@ -27,3 +31,9 @@ pub const ADMISSION_TEMPLATES: &str = "imageref.dev/admission-templates";
 
 /// The label of a namespace whose pods must name images by digest.
 pub const REQUIRE_DIGEST: &str = "imageref.dev/require-digest";
+
+/// The label of a namespace that has `imageref://NAME` in pods replaced by the image: `true`.
+pub const MUTATE: &str = "imageref.dev/mutate";
+
+/// The annotation of a pod that keeps what was replaced: JSON, by container.
+pub const ORIGINAL_IMAGES: &str = "imageref.dev/original-images";

@@ -86,6 +86,15 @@ impl Container<'_> {
         }
     }
 
+    /// The JSON pointer to the image in a pod.
+    pub fn pointer(&self) -> String {
+        let field = match self.part {
+            Part::Volumes => "image/reference",
+            _ => "image",
+        };
+        format!("/spec/{}/{}/{field}", self.part.field(), self.index)
+    }
+
     /// Whether the verdict on both is the same if their nodes are: their place does not matter.
     pub fn same(&self, other: &Container<'_>) -> bool {
         self.part == other.part

@@ -138,14 +138,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
-    let listener = match metrics_address {
-        Some(address) => Some(
-            TcpListener::bind(address)
-                .await
-                .with_context(|| format!("--metrics-address: listening on {address}"))?,
-        ),
-        None => None,
-    };
+    serve_metrics(metrics_address, &metrics, &health).await?;
     let mut election = candidate(&lease, &operator_namespace, &instance).await?;
     let claim = election
         .as_ref()
@@ -161,10 +154,6 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         concurrency,
         instance,
     };
-    if let Some(listener) = listener {
-        info!(address = %listener.local_addr()?, "metrics and health are served");
-        tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
-    }
     let stop = stop_on_signal()?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -236,8 +225,25 @@ fn stop_on_signal() -> Result<CancellationToken> {
     Ok(stop)
 }
 
+/// Serves metrics and health in the background.
+pub(super) async fn serve_metrics(
+    address: Option<SocketAddr>,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+) -> Result<()> {
+    let Some(address) = address else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("--metrics-address: listening on {address}"))?;
+    info!(address = %listener.local_addr()?, "metrics and health are served");
+    tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
+    Ok(())
+}
+
 /// Where to serve metrics; `None` for nowhere.
-fn socket_address(address: &str) -> Result<Option<SocketAddr>> {
+pub(super) fn socket_address(address: &str) -> Result<Option<SocketAddr>> {
     if address.is_empty() {
         return Ok(None);
     }

@@ -12,6 +12,7 @@ mod input;
 mod network;
 mod output;
 mod resolve;
+mod webhook;
 
 use crate::telemetry;
 use clap::{Parser, Subcommand};
@@ -38,6 +39,8 @@ enum Command {
     Crd(crd::Arguments),
     /// Say what the operator would say about references in files, without a cluster
     Resolve(resolve::Arguments),
+    /// Answer reviews of admission: refuse pods whose images are not declared, or warn
+    Webhook(webhook::Arguments),
 }
 
 /// Runs a subcommand; returns the exit code of the process.
@@ -55,6 +58,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Command::Controller(arguments) => runtime.block_on(controller::run(arguments)),
         Command::Crd(arguments) => crd::run(&arguments),
         Command::Resolve(arguments) => runtime.block_on(resolve::run(arguments)),
+        Command::Webhook(arguments) => runtime.block_on(webhook::run(arguments)),
     };
     result.unwrap_or_else(|error| fail(&error))
 }

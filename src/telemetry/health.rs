@@ -29,24 +29,34 @@ struct State {
 /// What is known of the process's work.
 #[derive(Debug)]
 pub struct Health {
+    /// Who turns, and the verb.
+    who: &'static str,
     state: Mutex<State>,
     ready: AtomicBool,
+    ending: AtomicBool,
 }
 
 impl Default for Health {
     fn default() -> Self {
+        Self::of("the controllers have")
+    }
+}
+
+impl Health {
+    /// Of a process in which this turns, such as `the controllers have`.
+    pub fn of(who: &'static str) -> Self {
         Self {
+            who,
             state: Mutex::new(State {
                 beat: Instant::now(),
                 under_way: BTreeMap::new(),
                 begun: 0,
             }),
             ready: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         }
     }
-}
 
-impl Health {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is one assignment; a panic in between leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -74,9 +84,19 @@ impl Health {
         self.ready.store(true, Ordering::Relaxed);
     }
 
-    /// Whether everything that is watched has been listed.
+    /// The process is about to end: nobody is to be sent to it any more.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the process is about to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
+    /// Whether everything that is watched has been listed, and the process is not about to end.
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        self.ready.load(Ordering::Relaxed) && !self.is_ending()
     }
 
     /// Whether the process should go on.
@@ -88,7 +108,7 @@ impl Health {
         let silent = now.saturating_duration_since(state.beat);
         if silent > LONGEST_SILENCE {
             let seconds = silent.as_secs();
-            return Err(format!("the controllers have not turned for {seconds} s"));
+            return Err(format!("{} not turned for {seconds} s", self.who));
         }
         let oldest = state.under_way.values().next();
         let oldest = oldest.map_or(Duration::ZERO, |begun| {

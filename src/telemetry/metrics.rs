@@ -4,9 +4,11 @@
 //! above count here in plain words. The invariant that would break first: **no label takes its value
 //! from what a tenant or a platform wrote**, but for the names of [`MOST_PROVIDERS`] providers.
 
+mod admission;
 mod families;
 mod process;
 
+pub use admission::{Admission, Memory};
 pub use families::{Counters, Description, Durations};
 
 use super::Health;
@@ -89,6 +91,8 @@ pub struct Metrics {
     /// Events: outcome.
     pub events: Counters<1>,
     stock: Stocks,
+    /// What the webhook counts.
+    pub admission: Admission,
 }
 
 /// What is filled in when somebody asks.
@@ -231,6 +235,7 @@ impl Default for Metrics {
                     "Memory that these answers hold, about",
                 ),
             },
+            admission: Admission::new(to),
             register,
         }
     }
@@ -293,6 +298,7 @@ impl Metrics {
             self.stock.fill(stock);
             *counted = Some(Instant::now());
         }
+        self.admission.fill();
         let mut text = String::new();
         match text::encode(&mut text, &self.register.registry) {
             Ok(()) => text,

@@ -91,7 +91,7 @@ fn answer(method: &Method, path: &str, metrics: &Metrics, health: &Health) -> Re
         },
         "/readyz" if health.is_ready() => (StatusCode::OK, PLAIN, "ok\n".into()),
         "/readyz" => {
-            let why = "the objects are not all listed yet\n";
+            let why = "not everything is listed yet, or the process is about to end\n";
             (StatusCode::SERVICE_UNAVAILABLE, PLAIN, why.into())
         }
         _ => (StatusCode::NOT_FOUND, PLAIN, "not found\n".to_owned()),

@@ -7,12 +7,13 @@ use super::world::World;
 
 use cases::{Case, Declared, case, parts, reference, references};
 use imageref::admission::image::PodImage;
-use imageref::admission::{Configuration, Context, Decision, Known, Reason, extract, verdict};
+use imageref::admission::{Configuration, Context, Known, extract, verdict};
 use imageref::api::ProviderKind;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
+use simple::Judgement;
 
 /// Any JSON, of the words that a pod is made of.
 fn json_of_pods() -> impl Strategy<Value = Value> {
@@ -102,9 +103,11 @@ fn object() -> impl Strategy<Value = Value> {
         })
 }
 
-fn decide(case: &Case) -> (Decision, Option<Reason>) {
+fn decide(case: &Case) -> Judgement {
     let verdict = case.world().judge(&case.pod());
-    (verdict.decision, verdict.findings.first().map(|f| f.reason))
+    let first = verdict.findings.first();
+    let about = first.and_then(|f| f.image_ref.clone());
+    (verdict.decision, first.map(|f| f.reason), about)
 }
 
 proptest! {
@@ -120,7 +123,7 @@ proptest! {
         more.known.unusable = None;
         more.known.provider = Some(ProviderKind::Cluster);
         more.known.name = "added".into();
-        let (before, _) = decide(&case);
+        let (before, ..) = decide(&case);
         let mut with = case.clone();
         with.refs.push(more);
         prop_assert!(decide(&with).0 <= before);

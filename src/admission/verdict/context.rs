@@ -4,7 +4,7 @@
 //! first: the operator's own namespace and `kube-system` are never judged, whatever their labels.
 
 use crate::admission::workload::Subject;
-use crate::admission::{ADMISSION, ADMISSION_TEMPLATES, REQUIRE_DIGEST};
+use crate::admission::{ADMISSION, ADMISSION_TEMPLATES, MUTATE, REQUIRE_DIGEST};
 use std::collections::BTreeMap;
 
 /// What a finding does to a request.
@@ -74,6 +74,8 @@ pub struct Context<'a> {
     pub templates: Option<Mode>,
     /// Whether images must be named by digest.
     pub require_digest: bool,
+    /// Whether names of ImageRefs are replaced by images.
+    pub mutates: bool,
     /// The operation.
     pub operation: Operation,
     /// The name of the user who asks.
@@ -91,6 +93,7 @@ impl<'a> Context<'a> {
             templates: mode(ADMISSION_TEMPLATES),
             // As with modes, a value that is not known asks for more.
             require_digest: labels.get(REQUIRE_DIGEST).is_some_and(|v| v != "false"),
+            mutates: mutates(labels),
             operation: Operation::Create,
             user: "",
         }
@@ -109,6 +112,11 @@ impl<'a> Context<'a> {
             Subject::Template => mode.min(self.templates.unwrap_or(Mode::Warn)),
         })
     }
+}
+
+/// Whether a namespace with these labels has names of ImageRefs replaced by images.
+pub(in crate::admission) fn mutates(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(MUTATE).is_some_and(|value| value == "true")
 }
 
 /// The controllers of kube-controller-manager that make pods, or what pods are made from
@@ -131,4 +139,10 @@ pub fn is_built_in_controller(user: &str) -> bool {
         || user
             .strip_prefix("system:serviceaccount:kube-system:")
             .is_some_and(|account| CONTROLLERS.contains(&account))
+}
+
+/// Whether pods that are made anew pass with a warning while their reference is unusable for this
+/// reason: pods must not stop healing because a cloud account died.
+pub(super) fn heals(reason: &str) -> bool {
+    matches!(reason, "StaleTooLong" | "ImageNotActive") || reason.starts_with("Provider")
 }

@@ -38,8 +38,10 @@ reasons! {
     WrongArchitecture,
     /// The image is made for another accelerator than the one asked for.
     WrongAccelerator,
-    /// The namespace requires a digest.
+    /// The namespace requires a digest, or the name of an ImageRef does.
     DigestRequired,
+    /// The digest may be another for the next pod of the same controller.
+    MovingDigest,
     /// The object has more images than are judged.
     TooManyImages,
 }

@@ -5,19 +5,17 @@
 //! pod's own namespace, then the first by name, so that the order of arrival never shows.
 
 use super::architecture::{allowed, allows};
-use super::context::{Context, is_built_in_controller};
+use super::context::{Context, heals, is_built_in_controller};
 use super::finding::Finding;
+use super::named::{Asker, SCHEME, resolve};
 use super::problem::Problem;
 use crate::admission::configuration::{Configuration, Trust};
 use crate::admission::image::PodImage;
-use crate::admission::known::{Entry, Known};
+use crate::admission::known::{Entry, Known, Of};
 use crate::admission::pod::{Container, ImageField, Nodes, Part};
 use crate::admission::workload::Subject;
 use crate::api::ProviderKind;
-
-/// The most references of a namespace among which the nearest to an unknown image is looked for,
-/// by tag and name: a wrong tag must not cost more than a right one.
-const MOST_NEAR: usize = 200;
+use std::cell::RefCell;
 
 /// Why one reference does not allow an image.
 #[derive(Clone, Copy)]
@@ -38,11 +36,11 @@ pub(super) struct Judge<'a> {
     context: &'a Context<'a>,
     known: &'a Known,
     configuration: &'a Configuration,
-    /// The shared namespaces other than the pod's.
-    shared: Vec<&'a str>,
+    /// The namespaces whose references may count: the pod's, then the shared ones.
+    namespaces: Vec<&'a str>,
     recreated: bool,
     /// What was found out about architectures: the same few come up for each image.
-    placed: Vec<(&'a str, bool)>,
+    placed: RefCell<Vec<(&'a str, bool)>>,
 }
 
 impl<'a> Judge<'a> {
@@ -54,27 +52,36 @@ impl<'a> Judge<'a> {
         configuration: &'a Configuration,
     ) -> Self {
         let shared = configuration.shared_namespaces.iter().map(String::as_str);
+        let others = shared.filter(|name| *name != context.namespace);
         Self {
             subject,
             nodes,
             context,
             known,
             configuration,
-            shared: shared.filter(|name| *name != context.namespace).collect(),
+            namespaces: std::iter::once(context.namespace).chain(others).collect(),
             recreated: is_built_in_controller(context.user),
-            placed: Vec::new(),
+            placed: RefCell::default(),
         }
     }
 
     /// What is wrong with the container's image.
-    pub(super) fn container(&mut self, spec: &str, container: &Container<'a>) -> Option<Finding> {
+    pub(super) fn container(&self, spec: &str, container: &Container<'a>) -> Option<Finding> {
         let text = match container.image {
             ImageField::Text(text) => text,
             // Some templates leave an image to whoever makes the pod, which is judged then.
             ImageField::Absent if self.subject == Subject::Template => return None,
             ImageField::Absent | ImageField::NotText => "",
         };
-        let (problem, denies) = match PodImage::parse(text, self.known.mirrors()) {
+        let named = text.starts_with(SCHEME).then(|| self.named(text));
+        let image = match named {
+            Some(Err(problem)) => {
+                return Some(problem.at(container.place(spec), container.name, text, true));
+            }
+            Some(Ok(image)) => PodImage::parse(&image, self.known.mirrors()),
+            None => PodImage::parse(text, self.known.mirrors()),
+        };
+        let (problem, denies) = match image {
             Ok(image) if self.configuration.exempts(text, &image) => return None,
             Ok(image) => self.image(&image, container)?,
             Err(_) if container.image == ImageField::NotText => {
@@ -85,11 +92,21 @@ impl<'a> Judge<'a> {
         Some(problem.at(container.place(spec), container.name, text, denies))
     }
 
-    fn image(
-        &mut self,
-        image: &PodImage,
-        container: &Container<'a>,
-    ) -> Option<(Problem<'a>, bool)> {
+    /// What a name stands for. A template holds names until its pods are made, which are judged
+    /// with images in their place.
+    fn named(&self, text: &str) -> Result<String, Problem<'a>> {
+        if !self.context.mutates || self.subject == Subject::Pod {
+            return Err(Problem::not_replaced(self.context.mutates));
+        }
+        let asker = Asker {
+            namespace: self.context.namespace,
+            user: self.context.user,
+            of_controller: true,
+        };
+        resolve(text, &asker, self.known, self.configuration)
+    }
+
+    fn image(&self, image: &PodImage, container: &Container<'a>) -> Option<(Problem<'a>, bool)> {
         let mut first: Option<(Rank<'a>, &'a Entry, Failure<'a>)> = None;
         for entry in self.matching(image) {
             // One without a failure allows the image.
@@ -113,27 +130,22 @@ impl<'a> Judge<'a> {
         Some((problem, denies))
     }
 
-    /// The namespaces whose references may count.
-    fn namespaces(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let shared = self.shared.clone();
-        std::iter::once(self.context.namespace).chain(shared)
-    }
-
     fn rank(&self, entry: &'a Entry, denies: bool) -> Rank<'a> {
         let foreign = *entry.namespace != *self.context.namespace;
         (denies, foreign, &entry.name, &entry.namespace)
     }
 
     /// The references that count to exactly this image, the pod's namespace first.
-    fn matching<'i>(&self, image: &'i PodImage) -> impl Iterator<Item = &'a Entry> + use<'a, 'i> {
-        let (known, trust) = (self.known, self.configuration.trust);
-        self.namespaces()
-            .flat_map(move |namespace| exactly(known, image, namespace))
-            .filter(move |entry| counts(trust, entry))
+    fn matching(&self, image: &PodImage) -> impl Iterator<Item = &'a Entry> {
+        let (known, trusted) = (self.known, trusted(self.configuration.trust));
+        let namespaces = self.namespaces.iter();
+        namespaces
+            .flat_map(move |namespace| known.exactly(image, namespace))
+            .filter(|entry| entry.provider.is_some_and(|kind| trusted.contains(&kind)))
     }
 
     fn failure(
-        &mut self,
+        &self,
         entry: &'a Entry,
         image: &PodImage,
         container: &Container<'a>,
@@ -157,17 +169,18 @@ impl<'a> Judge<'a> {
         mild.then_some(Failure::NotUsable)
     }
 
-    fn may_be_placed(&mut self, architectures: &'a [String]) -> bool {
+    fn may_be_placed(&self, architectures: &'a [String]) -> bool {
         // Nobody states it for some images; that is not held against them.
         architectures.is_empty() || architectures.iter().any(|arch| self.places(arch))
     }
 
-    fn places(&mut self, arch: &'a str) -> bool {
-        if let Some((_, answer)) = self.placed.iter().find(|(known, _)| *known == arch) {
+    fn places(&self, arch: &'a str) -> bool {
+        let mut placed = self.placed.borrow_mut();
+        if let Some((_, answer)) = placed.iter().find(|(known, _)| *known == arch) {
             return *answer;
         }
         let answer = allows(self.nodes, arch, self.configuration);
-        self.placed.push((arch, answer));
+        placed.push((arch, answer));
         answer
     }
 
@@ -186,76 +199,53 @@ impl<'a> Judge<'a> {
             .min()
     }
 
-    /// Whether the failure only warns about a pod that a built-in controller makes anew: pods must
-    /// not stop healing because a cloud account died.
+    /// Whether the failure only warns about a pod that a built-in controller makes anew.
     fn is_mild(&self, entry: &Entry, failure: Failure<'_>) -> bool {
-        let mild = |reason: &str| {
-            matches!(reason, "StaleTooLong" | "ImageNotActive") || reason.starts_with("Provider")
-        };
-        let unusable = entry
-            .unusable
-            .as_deref()
-            .map(|unusable| unusable.reason.as_str());
-        self.recreated && matches!(failure, Failure::NotUsable) && unusable.is_some_and(mild)
+        let unusable = entry.unusable.as_deref();
+        self.recreated
+            && matches!(failure, Failure::NotUsable)
+            && unusable.is_some_and(|unusable| heals(&unusable.reason))
     }
 
     /// No reference that counts is to exactly this image: which one comes nearest?
     fn unmatched(&self, image: &PodImage) -> Problem<'a> {
-        let (known, repository) = (self.known, image.repository());
-        let near = self
-            .namespaces()
-            .flat_map(|namespace| {
-                // The same tag is nearest, however many others there are.
-                let tagged = known.tagged(repository, namespace, image.tag());
-                let all = known.all_of(repository, namespace);
-                tagged.take(MOST_NEAR).chain(all.take(MOST_NEAR))
-            })
-            .filter(|entry| counts(self.configuration.trust, entry))
-            .min_by_key(|entry| {
-                let other_tag = match (image.tag(), entry.tag.as_deref()) {
-                    (Some(wanted), Some(tag)) => wanted != tag,
-                    _ => false,
-                };
-                let rank = self.rank(entry, entry.unusable.is_some());
-                (other_tag, rank)
+        // The same tag is nearest, or none, which a digest stands for.
+        let near = [Of::Tag(image.tag()), Of::Tag(None), Of::All];
+        let near = near.into_iter().filter_map(|of| self.first(image, of));
+        let nearest = near.min_by_key(|entry| {
+            let other_tag = image.tag().is_some_and(|wanted| {
+                let tag = entry.tag.as_deref();
+                tag.is_some_and(|tag| tag != wanted)
             });
-        if let Some(entry) = near {
+            (other_tag, self.rank(entry, entry.unusable.is_some()))
+        });
+        if let Some(entry) = nearest {
             return Problem::other(entry, image);
         }
         // Others' references that do not count are none of the author's business.
-        let own = exactly(self.known, image, self.context.namespace);
+        let own = self.known.exactly(image, self.context.namespace);
         match own.min_by_key(|entry| &entry.name) {
             Some(entry) => Problem::untrusted(entry),
-            None => Problem::unknown(self.context.namespace, &self.shared),
+            None => Problem::unknown(&self.namespaces),
         }
     }
-}
 
-fn counts(trust: Trust, entry: &Entry) -> bool {
-    match trust {
-        Trust::Cluster => entry.provider == Some(ProviderKind::Cluster),
-        Trust::Any => entry.provider.is_some(),
+    /// The first reference that counts, in the order of reports.
+    fn first(&self, image: &PodImage, of: Of<'_>) -> Option<&'a Entry> {
+        let (known, repository) = (self.known, image.repository());
+        let kinds = trusted(self.configuration.trust);
+        let found = self.namespaces.iter().flat_map(|namespace| {
+            let first = |kind: &ProviderKind| known.first(repository, namespace, of, *kind);
+            kinds.iter().filter_map(first)
+        });
+        found.min_by_key(|entry| self.rank(entry, entry.unusable.is_some()))
     }
 }
 
-/// The references of a namespace to exactly this image, whether they count or not. Where an image
-/// has tag and digest, both are compared: a node goes by the digest, a person by the tag.
-fn exactly<'a, 'i>(
-    known: &'a Known,
-    image: &'i PodImage,
-    namespace: &str,
-) -> impl Iterator<Item = &'a Entry> + use<'a, 'i> {
-    let (repository, tag, digest) = (image.repository(), image.tag(), image.digest());
-    let tagged = tag.map(|tag| known.tagged(repository, namespace, Some(tag)));
-    // The digest says all that a tag could where one of the two has none.
-    let untagged =
-        (tag.is_some() && digest.is_some()).then(|| known.tagged(repository, namespace, None));
-    let all = tag.is_none().then(|| known.all_of(repository, namespace));
-    let fits = move |entry: &&Entry| digest.is_none() || entry.digest.as_deref() == digest;
-    tagged
-        .into_iter()
-        .flatten()
-        .chain(untagged.into_iter().flatten())
-        .chain(all.into_iter().flatten())
-        .filter(fits)
+/// The kinds of provider through which a reference counts.
+pub(super) const fn trusted(trust: Trust) -> &'static [ProviderKind] {
+    match trust {
+        Trust::Cluster => &[ProviderKind::Cluster],
+        Trust::Any => &[ProviderKind::Cluster, ProviderKind::Namespaced],
+    }
 }

@@ -9,8 +9,10 @@ mod architecture;
 mod context;
 mod finding;
 mod judge;
-mod problem;
+pub(super) mod named;
+pub(super) mod problem;
 
+pub(super) use context::mutates;
 pub use context::{Context, Mode, Operation, is_built_in_controller};
 pub use finding::{Finding, Reason};
 
@@ -98,7 +100,7 @@ pub fn verdict(
     let mut findings = Vec::new();
     for pod in &workload.pods {
         let before = old.and_then(|old| old.pods.iter().find(|before| before.path == pod.path));
-        let mut judge = Judge::new(
+        let judge = Judge::new(
             workload.subject,
             &pod.spec.nodes,
             context,

@@ -5,6 +5,7 @@
 
 use super::architecture::Allowed;
 use super::finding::{Finding, Reason};
+use crate::admission::MUTATE;
 use crate::admission::image::PodImage;
 use crate::admission::known::Entry;
 use crate::facts::text;
@@ -13,7 +14,7 @@ use crate::facts::text;
 const SHOWN: usize = 300;
 
 /// A finding before it has a place.
-pub(super) struct Problem<'a> {
+pub(in crate::admission) struct Problem<'a> {
     pub(super) reason: Reason,
     pub(super) entry: Option<&'a Entry>,
     pub(super) what: String,
@@ -30,7 +31,9 @@ impl<'a> Problem<'a> {
         }
     }
 
-    pub(super) fn unknown(namespace: &str, shared: &[&str]) -> Self {
+    /// `namespaces` are those that were looked at: the pod's, then the shared ones.
+    pub(super) fn unknown(namespaces: &[&str]) -> Self {
+        let (namespace, shared) = namespaces.split_first().unwrap_or((&"", &[]));
         let shared = match shared {
             [] => String::new(),
             list => format!(" or in {}", list.join(", ")),
@@ -55,6 +58,87 @@ impl<'a> Problem<'a> {
                 called(entry)
             ),
             fix: "Name a ClusterImageProvider in its spec.providerRef.".into(),
+        }
+    }
+
+    /// An image by name where names are not replaced, or were not.
+    pub(super) fn not_replaced(replaces: bool) -> Self {
+        let (what, fix) = if replaces {
+            (
+                "imageref:// was not replaced, because the webhook did not see the pod being made"
+                    .to_owned(),
+                "Make the pod anew while the webhook runs.".into(),
+            )
+        } else {
+            (
+                format!(
+                    "imageref:// is replaced only in namespaces with the label {MUTATE}: \"true\""
+                ),
+                "Have the label set, or use the image that the ImageRef's status.image names."
+                    .into(),
+            )
+        };
+        Self {
+            reason: Reason::MalformedImage,
+            entry: None,
+            what,
+            fix,
+        }
+    }
+
+    pub(super) fn misnamed() -> Self {
+        Self {
+            reason: Reason::MalformedImage,
+            entry: None,
+            what: "this is no name of an ImageRef".into(),
+            fix:
+                "Write imageref://NAME, or imageref://NAMESPACE/NAME for one of a shared namespace."
+                    .into(),
+        }
+    }
+
+    pub(super) fn not_shared(namespace: &str, own: &str) -> Self {
+        Self {
+            reason: Reason::UnknownImage,
+            entry: None,
+            what: format!("{namespace} is no namespace whose ImageRefs are shared"),
+            fix: format!("Name an ImageRef of {own}, or of a namespace that the operator shares."),
+        }
+    }
+
+    pub(super) fn absent(namespace: &str, name: &str) -> Self {
+        Self {
+            reason: Reason::UnknownImage,
+            entry: None,
+            what: format!("no ImageRef {namespace}/{name} names an image"),
+            fix: format!(
+                "Use one that `kubectl -n {namespace} get imageref -o wide` lists with a path; a new one has an answer first."
+            ),
+        }
+    }
+
+    pub(super) fn no_digest(entry: &'a Entry) -> Self {
+        Self {
+            reason: Reason::DigestRequired,
+            entry: Some(entry),
+            what: format!(
+                "{} knows no digest, and imageref:// stands for an image with one",
+                called(entry)
+            ),
+            fix: "Set its spec.digestPolicy to IfNotPresent.".into(),
+        }
+    }
+
+    /// The pods of one controller could get different images.
+    pub(super) fn moving(entry: &'a Entry, image: &str) -> Self {
+        Self {
+            reason: Reason::MovingDigest,
+            entry: Some(entry),
+            what: format!(
+                "{} follows its tag (digestPolicy Always), and pods of one controller could get different images",
+                called(entry)
+            ),
+            fix: format!("Set its spec.digestPolicy to IfNotPresent, or use {image}."),
         }
     }
 
@@ -187,7 +271,13 @@ impl<'a> Problem<'a> {
         }
     }
 
-    pub(super) fn at(self, place: String, name: &str, image: &str, denies: bool) -> Finding {
+    pub(in crate::admission) fn at(
+        self,
+        place: String,
+        name: &str,
+        image: &str,
+        denies: bool,
+    ) -> Finding {
         Finding {
             place,
             name: shown(name),
@@ -203,7 +293,7 @@ impl<'a> Problem<'a> {
     }
 }
 
-pub(super) fn too_large() -> Finding {
+pub(in crate::admission) fn too_large() -> Finding {
     Finding {
         place: String::new(),
         name: String::new(),
@@ -226,7 +316,7 @@ fn describe(entry: &Entry) -> String {
 }
 
 /// What to write in place of a wrong image: with the digest where one is known.
-fn right(entry: &Entry) -> String {
+pub(super) fn right(entry: &Entry) -> String {
     match &entry.digest {
         Some(digest) if !entry.image.contains('@') => format!("{}@{digest}", entry.image),
         _ => entry.image.to_string(),

@@ -32,6 +32,9 @@ async fn health_and_readiness_are_two_things_and_metrics_are_open_metrics() {
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 503 "));
     health.set_ready();
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
+    health.end();
+    assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 503 "));
+    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
     let metrics = get(address, "/metrics").await;
     assert!(metrics.contains(OPEN_METRICS), "{metrics}");
     assert!(metrics.ends_with("# EOF\n"), "{metrics}");

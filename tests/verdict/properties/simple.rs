@@ -117,7 +117,10 @@ fn outcome(case: &Case, one: &Declared) -> (Decision, Option<Reason>) {
     (Decision::Deny, Some(reason))
 }
 
-pub(super) fn judge(case: &Case) -> (Decision, Option<Reason>) {
+/// What becomes of the image, why, and which reference the finding is about.
+pub(super) type Judgement = (Decision, Option<Reason>, Option<(String, String)>);
+
+pub(super) fn judge(case: &Case) -> Judgement {
     let image = &case.image;
     let same = |one: &&Declared| one.parts.repository == image.repository;
     let visible = |one: &&Declared| one.known.namespace != "team-b";
@@ -137,40 +140,46 @@ pub(super) fn judge(case: &Case) -> (Decision, Option<Reason>) {
     let exact = |one: &&Declared| {
         tags_fit(one) && (image.digest.is_none() || image.digest == one.parts.digest)
     };
-    let near: Vec<_> = case
-        .refs
-        .iter()
-        .filter(same)
-        .filter(visible)
+    let called = |one: &Declared| Some((one.known.namespace.clone(), one.known.name.clone()));
+    let order = |one: &Declared| {
+        let known = &one.known;
+        let foreign = known.namespace != "team-a";
+        (foreign, known.name.clone(), known.namespace.clone())
+    };
+    let all = || case.refs.iter().filter(same).filter(visible);
+    let best = all()
         .filter(counts)
-        .collect();
-    let exact: Vec<_> = near.iter().copied().filter(exact).collect();
-    let best = exact
-        .iter()
+        .filter(exact)
         .map(|one| {
             let (decision, reason) = outcome(case, one);
-            let foreign = one.known.namespace != "team-a";
-            (
-                decision,
-                foreign,
-                &one.known.name,
-                &one.known.namespace,
-                reason,
-            )
+            let about = reason.and_then(|_| called(one));
+            (decision, order(one), reason, about)
         })
         .min();
-    match best {
-        Some((decision, .., reason)) => (decision, reason),
-        None if near.is_empty() => (Decision::Deny, Some(Reason::UnknownImage)),
-        None => {
-            let misses: Vec<_> = near.iter().map(|one| tags_fit(one)).collect();
-            let digest = image.digest.is_some() && misses.contains(&true);
-            let reason = if digest {
-                Reason::OtherDigest
-            } else {
-                Reason::OtherTag
-            };
-            (Decision::Deny, Some(reason))
-        }
+    if let Some((decision, _, reason, about)) = best {
+        return (decision, reason, about);
     }
+    let tags_differ = |one: &Declared| {
+        let tags = image.tag().zip(one.parts.tag());
+        tags.is_some_and(|(mine, its)| mine != its)
+    };
+    let nearest = all()
+        .filter(counts)
+        .min_by_key(|one| (tags_differ(one), one.known.unusable.is_some(), order(one)));
+    if let Some(one) = nearest {
+        let digest = image.digest.is_some() && all().filter(counts).any(tags_fit);
+        let reason = if digest {
+            Reason::OtherDigest
+        } else {
+            Reason::OtherTag
+        };
+        return (Decision::Deny, Some(reason), called(one));
+    }
+    let own = |one: &&Declared| one.known.namespace == "team-a";
+    let untrusted = all().filter(own).filter(exact).min_by_key(|one| order(one));
+    (
+        Decision::Deny,
+        Some(Reason::UnknownImage),
+        untrusted.and_then(called),
+    )
 }

@@ -1,0 +1,434 @@
+//! Reviews with an answer, and what passes without a look.
+
+use crate::verdict::world::{A, TORCH, World, declared, pod, unusable};
+use imageref::admission::review::{self, Endpoint};
+use imageref::admission::{Configuration, Known, Mode};
+use serde_json::{Value, json};
+
+/// A review of the creation of this object in `team-a`.
+pub(super) fn review(object: &Value) -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "namespace": "team-a",
+            "operation": "CREATE",
+            "userInfo": {"username": "kubernetes-admin"},
+            "object": object,
+        },
+    })
+}
+
+/// The same with this field of the request, and so on.
+fn with(mut review: Value, path: &str, value: Value) -> Value {
+    let (parent, field) = path.rsplit_once('/').unwrap();
+    let parent = review.pointer_mut(&format!("/request{parent}")).unwrap();
+    parent[field] = value;
+    review
+}
+
+/// The response to a review, in a world whose labels are known or not.
+fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
+    let configuration = Configuration::new(world.file.clone()).unwrap();
+    let mut known = Known::new(configuration.mirrors());
+    for one in &world.refs {
+        known.insert(one.clone());
+    }
+    let bytes = serde_json::to_vec(review).unwrap();
+    let request = review::Request::read(&bytes).unwrap();
+    let labels = is_known.then_some(&world.labels);
+    let outcome = review::judge(
+        &request,
+        mode,
+        labels,
+        "imageref-system",
+        &known,
+        &configuration,
+    );
+    let answer: Value = serde_json::from_str(&review::judged(&request, &outcome, None)).unwrap();
+    assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+    assert_eq!(answer["kind"], "AdmissionReview");
+    assert_eq!(answer["response"]["uid"], review["request"]["uid"]);
+    answer["response"].clone()
+}
+
+fn enforce(world: &World, review: &Value) -> Value {
+    respond(world, Mode::Enforce, true, review)
+}
+
+fn torch() -> World {
+    World::of([declared("torch", &format!("{TORCH}:3"))])
+}
+
+const TOLD: &str = "spec.containers[0] \"main\": image swr.cn-north-4.myhuaweicloud.com/ai/torch:1: ImageRef team-a/torch stands for the tag 3 (OtherTag). Use swr.cn-north-4.myhuaweicloud.com/ai/torch:3.";
+
+fn good() -> Value {
+    pod(&format!("{TORCH}:3"))
+}
+
+fn bad() -> Value {
+    pod(&format!("{TORCH}:1"))
+}
+
+fn deployment(pod: &Value) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": pod["spec"]}}})
+}
+
+#[test]
+fn a_path_is_a_mode_and_others_are_nothing() {
+    let mode = |path| Endpoint::from_path(path);
+    assert_eq!(
+        mode("/validate/enforce"),
+        Some(Endpoint::Validate(Mode::Enforce))
+    );
+    assert_eq!(mode("/validate/warn"), Some(Endpoint::Validate(Mode::Warn)));
+    assert_eq!(
+        mode("/validate/audit"),
+        Some(Endpoint::Validate(Mode::Audit))
+    );
+    for other in [
+        "/",
+        "/validate",
+        "/validate/",
+        "/validate/Enforce",
+        "/validate/enforce/",
+        "//validate/warn",
+    ] {
+        assert_eq!(mode(other), None, "{other}");
+    }
+}
+
+#[test]
+fn each_mode_answers_in_its_way() {
+    let allowed = json!({"mode": "enforce", "decision": "Allow"});
+    let answer = enforce(&torch(), &review(&good()));
+    assert_eq!(
+        answer,
+        json!({"uid": answer["uid"], "allowed": true, "auditAnnotations": allowed})
+    );
+
+    let answer = enforce(&torch(), &review(&bad()));
+    assert_eq!(
+        answer,
+        json!({
+            "uid": answer["uid"],
+            "allowed": false,
+            "status": {"status": "Failure", "code": 403, "reason": "Forbidden", "message": TOLD},
+            "auditAnnotations": {"mode": "enforce", "decision": "Deny", "reasons": "OtherTag"},
+        })
+    );
+
+    let answer = respond(&torch(), Mode::Warn, true, &review(&bad()));
+    assert_eq!(
+        answer,
+        json!({
+            "uid": answer["uid"],
+            "allowed": true,
+            "warnings": [TOLD],
+            "auditAnnotations": {"mode": "warn", "decision": "Warn", "reasons": "OtherTag"},
+        })
+    );
+
+    let answer = respond(&torch(), Mode::Audit, true, &review(&bad()));
+    assert_eq!(
+        answer,
+        json!({
+            "uid": answer["uid"],
+            "allowed": true,
+            "auditAnnotations": {"mode": "audit", "decision": "Allow", "reasons": "OtherTag", "findings": TOLD},
+        })
+    );
+}
+
+#[test]
+fn the_path_goes_before_the_label_in_memory() {
+    // The label was changed a moment ago, and the watch is behind.
+    let lagging = torch().labelled("imageref.dev/admission", "warn");
+    assert_eq!(enforce(&lagging, &review(&bad()))["allowed"], false);
+    let mut lagging = torch();
+    lagging.labels.clear();
+    assert_eq!(enforce(&lagging, &review(&bad()))["allowed"], false);
+    let lagging = torch();
+    let answer = respond(&lagging, Mode::Warn, true, &review(&bad()));
+    assert_eq!(answer["allowed"], true);
+}
+
+#[test]
+fn templates_are_warned_about_unless_their_label_enforces() {
+    let of = |world: &World| enforce(world, &review(&deployment(&bad())));
+    let answer = of(&torch());
+    assert_eq!(answer["allowed"], true);
+    let told = answer["warnings"][0].as_str().unwrap();
+    assert!(
+        told.starts_with("spec.template.spec.containers[0]"),
+        "{told}"
+    );
+    assert_eq!(answer["auditAnnotations"]["mode"], "warn");
+
+    let label = "imageref.dev/admission-templates";
+    assert_eq!(of(&torch().labelled(label, "enforce"))["allowed"], false);
+    assert_eq!(of(&torch().labelled(label, "bogus"))["allowed"], false);
+    let audited = of(&torch().labelled(label, "audit"));
+    assert_eq!(audited["warnings"], Value::Null);
+    // In a namespace that warns, nothing refuses.
+    let world = torch().labelled(label, "enforce");
+    let answer = respond(&world, Mode::Warn, true, &review(&deployment(&bad())));
+    assert_eq!(answer["allowed"], true);
+}
+
+#[test]
+fn a_namespace_that_is_not_known_must_name_digests() {
+    let pinned = format!("{TORCH}:3@{A}");
+    let world = World::of([declared("torch", &pinned)]);
+    let tagged = review(&good());
+    assert_eq!(
+        respond(&world, Mode::Enforce, true, &tagged)["allowed"],
+        true
+    );
+    let answer = respond(&world, Mode::Enforce, false, &tagged);
+    assert_eq!(answer["auditAnnotations"]["reasons"], "DigestRequired");
+    let pinned = review(&pod(&pinned));
+    assert_eq!(
+        respond(&world, Mode::Enforce, false, &pinned)["allowed"],
+        true
+    );
+}
+
+#[test]
+fn what_is_none_of_admissions_business_passes() {
+    let bad = review(&bad());
+    let gone = |review| with(review, "/object", Value::Null);
+    let going = |review| {
+        with(
+            review,
+            "/object/metadata/deletionTimestamp",
+            "2026-01-01T00:00:00Z".into(),
+        )
+    };
+    let update = |review| with(review, "/operation", "UPDATE".into());
+    let passing = [
+        (
+            "a deletion",
+            gone(with(bad.clone(), "/operation", "DELETE".into())),
+        ),
+        (
+            "a connection",
+            with(bad.clone(), "/operation", "CONNECT".into()),
+        ),
+        (
+            "a scale",
+            with(update(bad.clone()), "/subResource", "scale".into()),
+        ),
+        (
+            "a status",
+            with(update(bad.clone()), "/subResource", "status".into()),
+        ),
+        (
+            "a binding",
+            with(bad.clone(), "/subResource", "binding".into()),
+        ),
+        ("one on its way out", going(update(bad.clone()))),
+        (
+            "kube-system",
+            with(bad.clone(), "/namespace", "kube-system".into()),
+        ),
+        (
+            "the operator's",
+            with(bad.clone(), "/namespace", "imageref-system".into()),
+        ),
+        ("no namespace", with(bad.clone(), "/namespace", "".into())),
+        (
+            "another kind",
+            with(bad.clone(), "/object/kind", "ConfigMap".into()),
+        ),
+    ];
+    for (what, review) in passing {
+        let answer = enforce(&torch(), &review);
+        assert_eq!(
+            answer,
+            json!({"uid": answer["uid"], "allowed": true}),
+            "{what}"
+        );
+    }
+    // A pod is not made on its way out, whatever it says.
+    for judged in [going(bad.clone()), with(bad, "/dryRun", true.into())] {
+        assert_eq!(enforce(&torch(), &judged)["allowed"], false, "{judged}");
+    }
+}
+
+#[test]
+fn an_update_is_judged_by_what_it_changes() {
+    let update = |old: &Value, new: &Value| {
+        let review = with(review(new), "/operation", "UPDATE".into());
+        enforce(&torch(), &with(review, "/oldObject", old.clone()))["allowed"].clone()
+    };
+    assert_eq!(update(&bad(), &bad()), true, "it was there before");
+    assert_eq!(update(&good(), &bad()), false);
+    assert_eq!(update(&bad(), &good()), true);
+    let mut gated = bad();
+    gated["spec"]["nodeSelector"] = json!({"pool": "kunpeng"});
+    assert_eq!(update(&bad(), &gated), false, "other nodes");
+}
+
+#[test]
+fn an_ephemeral_container_is_judged_and_those_beside_it_are_not_again() {
+    let debug = |image: &str| {
+        let mut new = bad();
+        new["spec"]["ephemeralContainers"] = json!([{"name": "debug", "image": image}]);
+        let review = with(review(&new), "/operation", "UPDATE".into());
+        let review = with(review, "/subResource", "ephemeralcontainers".into());
+        enforce(&torch(), &with(review, "/oldObject", bad()))
+    };
+    let answer = debug("busybox");
+    assert_eq!(answer["allowed"], false);
+    let told = answer["status"]["message"].as_str().unwrap();
+    assert!(
+        told.starts_with("spec.ephemeralContainers[0] \"debug\": image busybox"),
+        "{told}"
+    );
+    assert_eq!(debug(&format!("{TORCH}:3"))["allowed"], true);
+}
+
+#[test]
+fn an_object_that_does_not_say_its_kind_is_what_the_request_says() {
+    let mut pod = bad();
+    pod.as_object_mut().unwrap().remove("kind");
+    pod.as_object_mut().unwrap().remove("apiVersion");
+    assert_eq!(enforce(&torch(), &review(&pod))["allowed"], false);
+    let mut template = deployment(&bad());
+    template.as_object_mut().unwrap().remove("kind");
+    let kind = json!({"group": "apps", "version": "v1", "kind": "Deployment"});
+    let answer = enforce(&torch(), &with(review(&template), "/kind", kind));
+    assert_eq!(answer["auditAnnotations"]["decision"], "Warn");
+}
+
+#[test]
+fn who_asks_decides_whether_a_pod_is_made_anew() {
+    let retired = unusable(
+        declared("torch", &format!("{TORCH}:3")),
+        "ImageNotActive",
+        "it is retired",
+    );
+    let world = World::of([retired]);
+    assert_eq!(enforce(&world, &review(&good()))["allowed"], false);
+    let by = "system:serviceaccount:kube-system:replicaset-controller";
+    let answer = enforce(
+        &world,
+        &with(review(&good()), "/userInfo/username", by.into()),
+    );
+    assert_eq!(answer["allowed"], true);
+    assert_eq!(answer["warnings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_request_without_a_name_is_called_by_what_it_will_begin_with() {
+    let named = |metadata| {
+        let mut pod = good();
+        pod["metadata"] = metadata;
+        let bytes = serde_json::to_vec(&review(&pod)).unwrap();
+        review::Request::read(&bytes).unwrap().name
+    };
+    assert_eq!(named(json!({"name": "a"})), "a");
+    assert_eq!(named(json!({"generateName": "train-"})), "train-*");
+    assert_eq!(named(json!({})), "");
+}
+
+/// A pod of many containers with an image that nobody declared.
+fn crowd(count: usize, image: &str) -> Value {
+    let containers: Vec<_> = (0..count)
+        .map(|n| json!({"name": format!("c{n}"), "image": image}))
+        .collect();
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": {"containers": containers}})
+}
+
+#[test]
+fn many_findings_are_counted_and_long_ones_cut_within_what_api_servers_pass_on() {
+    let review = review(&crowd(14, &"x".repeat(5000)));
+    let answer = enforce(&torch(), &review);
+    let lines: Vec<_> = answer["status"]["message"]
+        .as_str()
+        .unwrap()
+        .lines()
+        .collect();
+    assert_eq!(lines.len(), 11);
+    assert_eq!(lines[10], "and 4 more");
+    assert!(lines.iter().all(|line| line.len() <= 1000));
+
+    let configuration = Configuration::default();
+    let known = Known::new(configuration.mirrors());
+    let request = review::Request::read(&serde_json::to_vec(&review).unwrap()).unwrap();
+    let outcome = review::judge(&request, Mode::Warn, None, "", &known, &configuration);
+    let why = "w".repeat(2000);
+    let answer: Value =
+        serde_json::from_str(&review::judged(&request, &outcome, Some(&why))).unwrap();
+    let warnings = answer["response"]["warnings"].as_array().unwrap();
+    let lengths = warnings
+        .iter()
+        .map(|warning| warning.as_str().unwrap().chars().count());
+    assert_eq!(warnings.len(), 12);
+    assert!(lengths.clone().sum::<usize>() <= 4096, "{warnings:#?}");
+    assert!(lengths.max().unwrap() <= 350);
+}
+
+#[test]
+fn what_refuses_is_told_before_what_only_warns() {
+    // Ten that only warn, made anew by a controller, and one that nobody declared behind them.
+    let retired = unusable(
+        declared("torch", &format!("{TORCH}:3")),
+        "ImageNotActive",
+        "it is retired",
+    );
+    let mut pod = crowd(11, &format!("{TORCH}:3"));
+    pod["spec"]["containers"][10]["image"] = "busybox".into();
+    let by = "system:serviceaccount:kube-system:job-controller";
+    let answer = enforce(
+        &World::of([retired]),
+        &with(review(&pod), "/userInfo/username", by.into()),
+    );
+    let message = answer["status"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("spec.containers[10] \"c10\": image busybox"),
+        "{message}"
+    );
+    assert!(message.ends_with("\nand 1 more"), "{message}");
+}
+
+#[test]
+fn no_text_of_an_answer_has_a_control_character() {
+    let retired = unusable(
+        declared("torch", &format!("{TORCH}:3")),
+        "ImageNotActive",
+        "a\u{7}\nb\u{1b}[31m",
+    );
+    for mode in [Mode::Enforce, Mode::Warn] {
+        let answer = respond(&World::of([retired.clone()]), mode, true, &review(&good()));
+        let told = answer["status"]["message"]
+            .as_str()
+            .or(answer["warnings"][0].as_str());
+        let told = told.unwrap();
+        assert!(!told.contains(char::is_control), "{told:?}");
+    }
+}
+
+#[test]
+fn a_broken_watch_is_told_with_what_is_refused_or_warned_about_and_with_nothing_else() {
+    let configuration = Configuration::default();
+    let known = Known::new(configuration.mirrors());
+    let labels = std::collections::BTreeMap::new();
+    let told = |object: &Value, mode| {
+        let request = review::Request::read(&serde_json::to_vec(&review(object)).unwrap()).unwrap();
+        let outcome = review::judge(&request, mode, Some(&labels), "", &known, &configuration);
+        let answer = review::judged(&request, &outcome, Some("the watch\nis\u{7}broken"));
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        answer["response"]["warnings"].as_array().map_or(0, |all| {
+            let old = "imageref: what the webhook knows may be out of date: the watch\u{fffd}is\u{fffd}broken";
+            all.iter().filter(|warning| **warning == old).count()
+        })
+    };
+    assert_eq!(told(&bad(), Mode::Enforce), 1);
+    assert_eq!(told(&bad(), Mode::Warn), 1);
+    assert_eq!(told(&bad(), Mode::Audit), 0);
+    assert_eq!(told(&crowd(0, ""), Mode::Enforce), 0);
+}

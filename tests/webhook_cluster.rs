@@ -1,0 +1,8 @@
+//! The webhook's process, asked by a real API server: `deploy/webhook.yaml` as it is, but for where
+//! the process listens.
+
+mod down;
+mod gitops;
+mod process;
+mod scene;
+mod verdicts;
