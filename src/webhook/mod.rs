@@ -1,9 +1,10 @@
 //! The webhook: verdicts of admission for an API server, answered from memory.
 //!
-//! Owns what serves them: the state that watches keep ([`state`]). Must not know how a verdict is
-//! reached ([`crate::admission`]). The invariant that would break first: no request waits for a
+//! Owns what serves them: the state that watches keep ([`state`]), and the certificate
+//! ([`certificates`]). Must not know how a verdict is reached ([`crate::admission`]). The invariant that would break first: no request waits for a
 //! call of the API server, a platform or a registry.
 
+pub mod certificates;
 pub mod state;
 
 pub use state::State;
