@@ -4,12 +4,14 @@
 //! above count here in plain words. The invariant that would break first: **no label takes its value
 //! from what a tenant or a platform wrote**, but for the names of [`MOST_PROVIDERS`] providers.
 
+mod certificate;
 mod families;
 mod process;
 
 pub use families::{Counters, Description, Durations};
 
 use super::Health;
+use certificate::Certificate;
 use families::{Gauges, Register};
 use prometheus_client::encoding::text;
 use std::collections::BTreeMap;
@@ -87,6 +89,7 @@ pub struct Metrics {
     reconcile_seconds: Durations<1>,
     /// Events: outcome.
     pub events: Counters<1>,
+    certificate: Certificate,
     stock: Stocks,
 }
 
@@ -184,6 +187,7 @@ impl Default for Metrics {
                 "How long reconciles took, waiting included",
             ),
             events: to.counters("imageref_events", ["result"], "Events of Kubernetes"),
+            certificate: Certificate::register(to),
             stock: Stocks {
                 source: OnceLock::new(),
                 counted: Mutex::default(),
@@ -240,6 +244,11 @@ impl Metrics {
         let _ = self.stock.source.set(Box::new(source));
     }
 
+    /// Says when the webhook's certificate ends, in seconds since 1970: asked when somebody asks.
+    pub fn certificate_with(&self, end: impl Fn() -> Option<i64> + Send + Sync + 'static) {
+        self.certificate.ask(end);
+    }
+
     /// A request to a platform goes out.
     pub fn request(&self, api: &'static str, operation: &'static str) -> Request<'_> {
         Request {
@@ -280,6 +289,7 @@ impl Metrics {
             self.stock.fill(stock);
             *counted = Some(Instant::now());
         }
+        self.certificate.fill();
         let mut text = String::new();
         match text::encode(&mut text, &self.register.registry) {
             Ok(()) => text,

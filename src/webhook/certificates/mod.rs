@@ -115,16 +115,8 @@ pub async fn keep(
             () = stop.cancelled() => return,
             looked = look => looked,
         };
-        soon = if looked == Ok(Again::Soon) && soon < MOST_SOON {
-            soon + 1
-        } else {
-            0
-        };
-        let wait = if soon > 0 {
-            SOON.min(keeper.pace.every)
-        } else {
-            keeper.pace.every
-        };
+        let again = looked.as_ref().copied().unwrap_or(Again::Later);
+        let wait = wait(again, &mut soon, keeper.pace.every);
         let error = looked.err();
         let text = error.clone();
         if serving.note(error) {
@@ -137,5 +129,16 @@ pub async fn keep(
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
+    }
+}
+
+/// How long to wait for the next look: `soon` are the looks before it that were hurried.
+fn wait(again: Again, soon: &mut u32, every: Duration) -> Duration {
+    if again == Again::Soon && *soon < MOST_SOON {
+        *soon += 1;
+        SOON.min(every)
+    } else {
+        *soon = 0;
+        every
     }
 }

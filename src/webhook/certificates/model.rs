@@ -122,7 +122,7 @@ impl World {
     }
 
     /// Fails if a client would refuse this certificate: one that goes by what any configuration holds,
-    /// or held until a moment ago. One that trusts nobody at all cannot be answered by anyone.
+    /// or held until a moment ago. One that trusts nobody but who has ended can be answered by no one.
     fn assert_accepted(&self, pair: &Pair) {
         let now = self.now();
         let mut state = self.state();
@@ -136,7 +136,11 @@ impl World {
             let past = object.past.iter().filter(|(until, _)| *until > since);
             seen.extend(past.map(|(_, bundle)| bundle.clone()));
         }
-        for bundle in seen.iter().filter(|bundle| !bundle.is_empty()) {
+        let alive = |bundle: &&Vec<u8>| {
+            let bundle = Bundle::read(bundle);
+            bundle.iter().any(|authority| authority.not_after() > now)
+        };
+        for bundle in seen.iter().filter(alive) {
             let trusted = state.trusts(bundle, pair);
             assert!(
                 trusted,

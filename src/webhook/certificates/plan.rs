@@ -64,6 +64,7 @@ pub(super) fn plan(
     forget_what_has_ended(&mut held, now);
     if held.next.is_none() && is_due(&held, around) {
         let made = make(&names(&held, around.names))?;
+        forget_others(&mut held, now);
         make_room(&mut held);
         held.trusted.add(made.authority);
         held.next = Some(made.pair.into());
@@ -109,6 +110,15 @@ fn forget_what_has_ended(held: &mut Held, now: Timestamp) {
                 .flatten()
                 .any(|pair| pair.is_signed_by(authority))
     });
+}
+
+/// By the first renewal all replicas follow the Secret: authorities of others have no part in it any more.
+fn forget_others(held: &mut Held, now: Timestamp) {
+    let Some(current) = &held.current else { return };
+    if current.not_after() > now {
+        held.trusted
+            .retain(|authority| authority.is_made_here() || current.is_signed_by(authority));
+    }
 }
 
 /// Gives up the one that ends first, if the bundle is full: somebody deletes the Secret again and again.

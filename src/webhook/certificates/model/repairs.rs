@@ -1,5 +1,6 @@
 //! What others break, and rights that are missing.
 
+use super::super::bundle::Authority;
 use super::*;
 
 /// Lets all look until nothing changes, with as much time as a renewal takes.
@@ -112,6 +113,12 @@ fn an_authority_of_others_is_kept_until_there_is_a_certificate_to_follow_and_the
     world.pass(Pace::default().settle);
     let _ = replica.look();
     assert!(replica.serving.is_ready());
+    settle(&world, std::slice::from_mut(&mut replica));
+    assert_eq!(trusted(&world, 0).len(), 2, "pods of before may still run");
+    world.pass(Duration::from_secs(21 * DAY));
+    settle(&world, std::slice::from_mut(&mut replica));
+    let bundle = trusted(&world, 0);
+    assert!(bundle.len() == 2 && bundle.iter().all(Authority::is_made_here));
 
     let (world, mut replicas) = three();
     world.state().put_bundle(0, foreign.into_bytes());

@@ -88,6 +88,16 @@ fn a_name_that_cannot_be_in_a_certificate_is_an_error() {
 }
 
 #[test]
+fn whoever_writes_against_us_all_the_time_is_answered_twenty_times_a_minute_at_most() {
+    let (mut soon, mut passed, mut looks) = (0, Duration::ZERO, 0);
+    while passed < Duration::from_secs(60) {
+        looks += 1;
+        passed += super::super::wait(Again::Soon, &mut soon, Pace::default().every);
+    }
+    assert!((10..=20).contains(&looks), "{looks}");
+}
+
+#[test]
 fn no_key_shows_in_a_debug_form() {
     let held = Held {
         current: Some(
