@@ -6,6 +6,8 @@ mod agreement;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod cloud;

@@ -5,6 +5,7 @@
 //! from what a tenant or a platform wrote**, but for the names of [`MOST_PROVIDERS`] providers.
 
 mod admission;
+mod certificate;
 mod families;
 mod process;
 
@@ -12,6 +13,7 @@ pub use admission::{Admission, Memory};
 pub use families::{Counters, Description, Durations};
 
 use super::Health;
+use certificate::Certificate;
 use families::{Gauges, Register};
 use prometheus_client::encoding::text;
 use std::collections::BTreeMap;
@@ -90,6 +92,7 @@ pub struct Metrics {
     reconcile_seconds: Durations<1>,
     /// Events: outcome.
     pub events: Counters<1>,
+    certificate: Certificate,
     stock: Stocks,
     /// What the webhook counts.
     pub admission: Admission,
@@ -196,6 +199,7 @@ impl Default for Metrics {
                 "How long reconciles took, waiting included",
             ),
             events: to.counters("imageref_events", ["result"], "Events of Kubernetes"),
+            certificate: Certificate::register(to),
             stock: Stocks {
                 source: OnceLock::new(),
                 counted: Mutex::default(),
@@ -258,6 +262,11 @@ impl Metrics {
         self.leads.set([(vec![], 1.0)]);
     }
 
+    /// Says when the webhook's certificate ends, in seconds since 1970: asked when somebody asks.
+    pub fn certificate_with(&self, end: impl Fn() -> Option<i64> + Send + Sync + 'static) {
+        self.certificate.ask(end);
+    }
+
     /// A request to a platform goes out.
     pub fn request(&self, api: &'static str, operation: &'static str) -> Request<'_> {
         Request {
@@ -299,6 +308,7 @@ impl Metrics {
             *counted = Some(Instant::now());
         }
         self.admission.fill();
+        self.certificate.fill();
         let mut text = String::new();
         match text::encode(&mut text, &self.register.registry) {
             Ok(()) => text,
