@@ -379,3 +379,6 @@ fn patch(before: &ImageCatalogStatus, after: &ImageCatalogStatus) -> Value {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests;

@@ -223,7 +223,13 @@ fn the_status_of_a_catalogue_takes_whatever_a_platform_says() {
     let path = file.path().to_str().unwrap();
     let patch = ["--subresource=status", "--type=merge", "--patch-file", path];
     cluster
-        .kubectl(&[&["patch", "imagecatalog", "odd", "-n", &namespace], &patch[..]].concat())
+        .kubectl(
+            &[
+                &["patch", "imagecatalog", "odd", "-n", &namespace],
+                &patch[..],
+            ]
+            .concat(),
+        )
         .unwrap();
     let args = ["get", "imgcat", "odd", "-n", &namespace, "-o", "json"];
     let stored: Value = serde_json::from_str(&cluster.kubectl(&args).unwrap()).unwrap();
