@@ -99,7 +99,7 @@ pub struct ImageCatalogStatus {
     /// The generation of the spec that this status is about; -1 before it was first written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// How many ImageRefs are in it.
+    /// How many ImageRefs are in it; of several for one image, one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refs: Option<i64>,
     /// When it was last written.

@@ -54,6 +54,13 @@ fn refs(catalog: &Value) -> Vec<String> {
     refs
 }
 
+/// Another image than [`through`].
+fn seed(kind: &str, name: &str) -> String {
+    format!(
+        "providerRef: {{kind: {kind}, name: {name}}}, source: {{notebook: {{id: {SEED_NOTEBOOK_ID}}}}}"
+    )
+}
+
 fn request(scene: &Scene, name: &str, value: &str) {
     let annotation = format!("imageref.dev/reconcile-requested-at={value}");
     let object = format!("imageref/{name}");
@@ -86,10 +93,7 @@ fn a_catalogue_has_what_counts_and_loses_at_once_what_may_not_be_used() {
         shared: None,
         cluster: scene.cluster,
     };
-    shared.image_ref(
-        "base",
-        &format!("providerRef: {{kind: ClusterImageProvider, name: prod}}, source: {{notebook: {{id: {SEED_NOTEBOOK_ID}}}}}"),
-    );
+    shared.image_ref("base", &seed("ClusterImageProvider", "prod"));
     let torch = scene.wait_reason("torch", "Resolved");
     scene.wait_reason("mine", "Resolved");
     shared.wait_reason("base", "Resolved");
@@ -151,7 +155,7 @@ fn a_catalogue_has_what_counts_and_loses_at_once_what_may_not_be_used() {
 
     // What is no news writes nothing: the marker is resolved later.
     request(&scene, "torch", "2");
-    scene.image_ref("marker", &through("ImageProvider", "own"));
+    scene.image_ref("marker", &seed("ImageProvider", "own"));
     scene.wait_reason("marker", "Resolved");
     scene.wait("imageref", "torch", |o| {
         o["status"]["lastHandledReconcileAt"] == "2"
@@ -169,7 +173,7 @@ fn a_catalogue_has_what_counts_and_loses_at_once_what_may_not_be_used() {
     // A restart finds everything as it should be.
     scene.operator.take().unwrap().stop().unwrap();
     let _file = start(&mut scene, "sharedNamespaces: [shared]", &[]);
-    scene.image_ref("marker2", &through("ImageProvider", "own"));
+    scene.image_ref("marker2", &seed("ImageProvider", "own"));
     scene.wait_reason("marker2", "Resolved");
     let after = scene.get("imagecatalog", "admission");
     assert_eq!(
@@ -189,11 +193,8 @@ fn a_catalogue_follows_its_selector_and_works_where_only_some_namespaces_are_ser
         &["--namespaces", "team"],
     );
     scene.modelarts("default");
-    for name in ["prod", "test"] {
-        scene.image_ref(
-            name,
-            &format!("source: {{notebook: {{id: {ASCEND_NOTEBOOK_ID}}}}}"),
-        );
+    for (name, id) in [("prod", ASCEND_NOTEBOOK_ID), ("test", SEED_NOTEBOOK_ID)] {
+        scene.image_ref(name, &format!("source: {{notebook: {{id: {id}}}}}"));
         scene.kubectl(&["label", "imageref", name, &format!("stage={name}")]);
         scene.wait_reason(name, "Resolved");
     }
@@ -219,7 +220,7 @@ fn a_catalogue_without_room_is_stored_within_a_megabyte_and_says_so() {
     let Some(mut scene) = own_scene(true) else {
         return;
     };
-    let values = vec!["x".repeat(1000); (ROOM - 16 * 1024 - 1500) / 1003];
+    let values = vec!["x".repeat(97); (ROOM - 16 * 1024 - 1500) / 100];
     let object = json!({
         "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageCatalog",
         "metadata": {"name": "admission"},

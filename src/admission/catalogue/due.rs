@@ -85,7 +85,8 @@ pub fn due(previous: &ImageCatalogStatus, next: &ImageCatalogStatus, now: Timest
     let pause = if takes_away(previous, next) {
         pause_after(previous)
     } else {
-        COALESCED
+        // The time is stored in whole seconds, rounded down.
+        COALESCED + Duration::from_secs(1)
     };
     let from = written.0.min(now);
     match from.checked_add(pause) {
