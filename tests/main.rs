@@ -6,6 +6,8 @@ mod agreement;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod check;
@@ -44,6 +46,8 @@ mod operator;
 mod plan;
 #[cfg(test)]
 mod plan_histories;
+#[cfg(test)]
+mod policy;
 #[cfg(test)]
 mod process;
 #[cfg(test)]

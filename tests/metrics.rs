@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(120);
 
 /// More images than the pages of a list that was never read are taken to be.
-const NOTEBOOKS: [&str; 5] = [
+pub(crate) const NOTEBOOKS: [&str; 5] = [
     ASCEND_NOTEBOOK_ID,
     SEED_NOTEBOOK_ID,
     MODELBOX_NOTEBOOK_ID,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 const SYSTEM: &str = "imageref-system";
 
-fn cluster_provider(scene: &Scene, name: &str, rest: &str) -> String {
+pub(crate) fn cluster_provider(scene: &Scene, name: &str, rest: &str) -> String {
     format!(
         "{{apiVersion: imageref.dev/v1alpha1, kind: ClusterImageProvider, metadata: {{name: {name}}},
           spec: {{modelArts: {{region: {}, projectId: {}, endpoint: \"{}\"}}, auth: {{secretRef: {{name: {name}}}}}, {rest}}}}}",
@@ -20,7 +20,7 @@ fn cluster_provider(scene: &Scene, name: &str, rest: &str) -> String {
     )
 }
 
-fn system_secret(scene: &Scene, name: &str) {
+pub(crate) fn system_secret(scene: &Scene, name: &str) {
     let manifest = secret(name, defaults::HUAWEI_AK, defaults::HUAWEI_SK);
     scene
         .cluster
@@ -28,7 +28,7 @@ fn system_secret(scene: &Scene, name: &str) {
         .unwrap();
 }
 
-fn through(kind: &str, name: &str) -> String {
+pub(crate) fn through(kind: &str, name: &str) -> String {
     format!(
         "providerRef: {{kind: {kind}, name: {name}}}, source: {{notebook: {{id: {ASCEND_NOTEBOOK_ID}}}}}"
     )

@@ -191,6 +191,11 @@ impl Configuration {
         &self.mirrors
     }
 
+    /// The namespaces whose references count everywhere, sorted.
+    pub fn shared_namespaces(&self) -> &[String] {
+        &self.shared_namespaces
+    }
+
     /// Whether the image is left alone. Read both as written and behind its mirror, so that an
     /// exemption may name either.
     pub(super) fn exempts(&self, written: &str, image: &PodImage) -> bool {

@@ -3,10 +3,12 @@
 //! Owns the verdict, and what it reads: [`workload`] finds the pods of an object, [`pod`] what
 //! counts of each, [`image`] reads an image as a node does, [`known`] holds what is declared,
 //! [`configuration`] what the operator set; [`review`] is an API server's question and its answer,
-//! and [`mutation`] puts images in place of names. Must not know how requests arrive. The invariant that
+//! [`mutation`] puts images in place of names, and [`catalogue`] is what is declared as one map, for
+//! whoever judges without us. Must not know how requests arrive. The invariant that
 //! would break first: the same object, references and configuration give the same [`verdict`],
 //! wherever it is asked for.
 
+pub mod catalogue;
 pub mod configuration;
 pub mod image;
 pub mod known;

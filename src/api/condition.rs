@@ -166,6 +166,10 @@ reasons! {
     ListDenied,
     /// On providers: the platform's answer to a list cannot be used.
     ListFailed,
+    /// On catalogues: every ImageRef that counts and is selected is in it.
+    CatalogComplete,
+    /// On catalogues: there is no room for all.
+    CatalogFull,
 }
 
 /// The status of a condition.

@@ -5,7 +5,7 @@
 //! looks finished to every tool that reads kstatus), and no limit in a status schema refuses a
 //! write, even where the status shares a type with the spec.
 
-use super::{ClusterImageProvider, GROUP, ImageProvider, ImageRef};
+use super::{ClusterImageProvider, GROUP, ImageCatalog, ImageProvider, ImageRef};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -16,12 +16,13 @@ use serde_json::json;
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut crds = vec![
         ClusterImageProvider::crd(),
+        ImageCatalog::crd(),
         ImageProvider::crd(),
         ImageRef::crd(),
     ];
     for crd in &mut crds {
-        let default =
-            (crd.spec.names.kind == "ImageRef").then(|| json!({"observedGeneration": -1}));
+        let watched = ["ImageRef", "ImageCatalog"].contains(&crd.spec.names.kind.as_str());
+        let default = watched.then(|| json!({"observedGeneration": -1}));
         if let Some(status) = status_schema(crd) {
             lift_limits(status);
             status.default = default.map(JSON);

@@ -9,6 +9,7 @@ pub mod auth;
 pub mod condition;
 pub mod crd;
 pub mod duration;
+pub mod image_catalog;
 pub mod image_ref;
 pub mod limits;
 pub mod provider;
@@ -18,6 +19,9 @@ pub mod status;
 pub mod validation;
 
 pub use condition::{ConditionType, Reason};
+pub use image_catalog::{
+    CatalogImage, CatalogOverflow, ImageCatalog, ImageCatalogSpec, ImageCatalogStatus,
+};
 pub use image_ref::{DigestPolicy, Expect, ImageRef, ImageRefSpec, ProviderRef};
 pub use limits::ProviderLimits;
 pub use provider::{ClusterImageProvider, ImageProvider, ProviderKind, ProviderStatus};

@@ -1,20 +1,22 @@
 //! `imageref controller`: the operator's process.
 
 use super::network::{NetworkArguments, OwnArguments};
+use crate::admission::Configuration;
 use crate::api::duration;
 use crate::cloud::gate::Limits;
 use crate::controller::lease::{Claim, Election, Times};
 use crate::controller::{self, Config};
 use crate::telemetry::{Health, Metrics, server};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 /// Arguments of `imageref controller`. Each is also read from the environment.
 #[derive(Debug, clap::Args)]
@@ -37,6 +39,9 @@ pub(super) struct Arguments {
     /// With --namespaces: serve ClusterImageProviders too
     #[arg(long, env = "IMAGEREF_CLUSTER_PROVIDERS")]
     cluster_providers: bool,
+    /// The configuration of admission, which ImageCatalogs follow: the file of `imageref check --config`
+    #[arg(long, env = "IMAGEREF_ADMISSION_CONFIG", value_name = "FILE")]
+    admission_config: Option<PathBuf>,
     #[command(flatten)]
     network: NetworkArguments,
     #[command(flatten)]
@@ -119,6 +124,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         operator_namespace,
         namespaces,
         cluster_providers,
+        admission_config,
         network,
         own,
         tenants,
@@ -138,6 +144,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
+    let admission = admission(admission_config.as_deref())?;
+    if let Some(name) = namespaces.as_ref().and_then(|served| {
+        let mut shared = admission.shared_namespaces().iter();
+        shared.find(|name| !served.contains(name))
+    }) {
+        warn!(
+            namespace = name,
+            "the ImageRefs of a shared namespace that --namespaces does not name are in no ImageCatalog"
+        );
+    }
     serve_metrics(metrics_address, &metrics, &health).await?;
     let mut election = candidate(&lease, &operator_namespace, &instance).await?;
     let claim = election
@@ -148,6 +164,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         operator_namespace,
         cluster_providers: cluster_providers || namespaces.is_none(),
         namespaces,
+        admission,
         allowed,
         own,
         for_tenants: tenants.limits(),
@@ -240,6 +257,23 @@ pub(super) async fn serve_metrics(
     info!(address = %listener.local_addr()?, "metrics and health are served");
     tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
     Ok(())
+}
+
+/// What the file says; the defaults without one.
+fn admission(path: Option<&Path>) -> Result<Configuration> {
+    let Some(path) = path else {
+        return Ok(Configuration::default());
+    };
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("--admission-config: reading {name}"))?;
+    Configuration::read(&text).map_err(|mistake| {
+        let line = mistake
+            .line
+            .map(|line| format!(":{line}"))
+            .unwrap_or_default();
+        anyhow!("--admission-config: {name}{line}: {mistake}")
+    })
 }
 
 /// Where to serve metrics; `None` for nowhere.

@@ -171,7 +171,7 @@ fn same_question(planned: &ImageRef, newer: &ImageRef) -> bool {
         && newer.spec.unreadable.is_none()
 }
 
-fn gone(error: &kube::Error) -> bool {
+pub(super) fn gone(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
 
@@ -179,7 +179,7 @@ fn invalid(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_invalid())
 }
 
-fn stale(error: &kube::Error) -> bool {
+pub(super) fn stale(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_conflict())
 }
 
@@ -221,7 +221,7 @@ async fn write(
 }
 
 /// The JSON merge patch (RFC 7396) that turns `before` into `after`. Lists are replaced whole.
-fn merge_patch(before: &Value, after: &Value) -> Value {
+pub(super) fn merge_patch(before: &Value, after: &Value) -> Value {
     let (Value::Object(before), Value::Object(after)) = (before, after) else {
         return after.clone();
     };

@@ -97,6 +97,8 @@ pub(crate) struct Held {
     resolved: Option<Box<Resolved>>,
     ready: Option<Told>,
     stale: Option<Told>,
+    /// A hash of what a catalogue reads; zero if nothing of it is in one.
+    listed: u64,
     /// Why the object could not be read.
     unreadable: Option<Box<str>>,
     packed: Box<[u8]>,
@@ -114,6 +116,7 @@ impl Held {
             resolved: resolved(&object),
             ready: told(&object, ConditionType::Ready),
             stale: told(&object, ConditionType::Stale),
+            listed: listed(&object),
             packed: lz4_flex::block::compress_prepend_size_with_dict(
                 // A kind that came as JSON goes as JSON; if not, it is unreadable when it comes out.
                 &serde_json::to_vec(&object).unwrap_or_default(),
@@ -180,6 +183,11 @@ impl Held {
         self.stale
     }
 
+    /// Changes with what a catalogue reads; zero if nothing of it is in one.
+    pub(crate) const fn listed(&self) -> u64 {
+        self.listed
+    }
+
     /// `None` if its status names no image that exists.
     pub(crate) fn resolved(&self) -> Option<&Resolved> {
         self.resolved.as_deref()
@@ -223,9 +231,30 @@ fn resolved(object: &ImageRef) -> Option<Box<Resolved>> {
     })
 }
 
+fn listed(object: &ImageRef) -> u64 {
+    let Some(status) = object
+        .status
+        .as_ref()
+        .filter(|status| status.image.is_some())
+    else {
+        return 0;
+    };
+    let ready = condition::find(&status.conditions, ConditionType::Ready);
+    stands_for(&(
+        object.metadata.labels.as_ref(),
+        ready.map(|ready| (&ready.status, &ready.reason)),
+        (&status.provider, &status.image, &status.digest),
+        (&status.arch, &status.platforms),
+        (&status.status, &status.accelerators),
+    ))
+}
+
 impl From<ImageRef> for Held {
     fn from(mut object: ImageRef) -> Self {
+        // Catalogues select by label.
+        let labels = object.metadata.labels.take();
         trim(&mut object.metadata);
+        object.metadata.labels = labels;
         Self::pack(object)
     }
 }

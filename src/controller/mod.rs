@@ -7,6 +7,7 @@
 mod absences;
 mod act;
 mod call;
+mod catalogues;
 mod census;
 mod contents;
 mod events;
@@ -30,6 +31,7 @@ mod stub;
 mod tokens;
 mod watch;
 
+use crate::admission::Configuration;
 use crate::api::{ClusterImageProvider, ImageProvider, ProviderKind};
 use crate::cloud::gate::{Gates, Limits};
 use crate::cloud::identity::Exchanger;
@@ -42,6 +44,7 @@ use crate::registry::Reader;
 use crate::telemetry::{Health, Metrics};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
+use catalogues::Changes as RefChanges;
 use census::Census;
 use events::Events;
 use futures::StreamExt;
@@ -91,6 +94,8 @@ pub struct Config {
     pub own: OperatorIdentities,
     /// The most that an ImageProvider may ask of its platform.
     pub for_tenants: Limits,
+    /// What is configured about admission: catalogues follow it.
+    pub admission: Configuration,
     /// ImageRefs worked on at once.
     pub concurrency: u16,
     /// Name of this process in events.
@@ -115,6 +120,8 @@ struct Context {
     clouds: Clouds,
     gates: Gates,
     refs: Store<Held>,
+    /// What of them changed that catalogues read.
+    changes: RefChanges,
     namespaced: Store<ImageProvider>,
     cluster: Store<ClusterImageProvider>,
     sign_ins: SignIns,
@@ -213,6 +220,7 @@ pub async fn run(
         look_again,
         health_changed: Mutex::new([namespaced_health, cluster_health]),
         refs,
+        changes: RefChanges::default(),
         namespaced: namespaced.clone(),
         cluster: cluster.clone(),
         clouds,
@@ -259,6 +267,10 @@ pub async fn run(
                     Ok(())
                 },
                 references,
+                async {
+                    catalogues::run(context.clone(), stop.clone()).await;
+                    Ok(())
+                },
             )} => ended.map(drop),
             () = tidy(context.clone(), stop.clone()) => Ok(()),
             never = pulse::pulse(&context) => match never {},
@@ -317,7 +329,11 @@ async fn references(
     let refs = context.refs.clone();
     let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
     let concurrency = context.config.concurrency;
-    let controller = Controller::for_stream(watch::references(apis, writer), refs.clone())
+    let noted = context.clone();
+    let watched = watch::references(apis, writer, move |before, after| {
+        noted.changes.note(before, after);
+    });
+    let controller = Controller::for_stream(watched, refs.clone())
         .reconcile_on(looks)
         .with_config(ControllerConfig::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.clone().cancelled_owned())

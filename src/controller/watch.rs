@@ -4,6 +4,7 @@
 //! that would break first: an object that does not parse is still an object; it neither ends the
 //! stream nor hides its neighbours.
 
+use super::catalogues::StoredCatalog;
 use super::held::Held;
 use super::merge::merge;
 use crate::api::condition::truncate;
@@ -12,7 +13,7 @@ use futures::{FutureExt, Stream, TryStreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
-use kube::runtime::reflector::{Store, store::Writer};
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates};
 use kube::{Client, Resource};
@@ -103,6 +104,15 @@ impl Watched for Held {
     }
 }
 
+impl Watched for StoredCatalog {
+    fn unreadable(metadata: ObjectMeta, _: String) -> Self {
+        Self::left_alone(metadata)
+    }
+
+    // What it leaves of its metadata is what a write needs.
+    fn trim(&mut self) {}
+}
+
 impl Watched for ImageProvider {
     fn unreadable(metadata: ObjectMeta, error: String) -> Self {
         let mut object = Self {
@@ -180,10 +190,10 @@ fn is_refusal(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.is_forbidden())
 }
 
-/// Every object as it is added or changed, its status too, kept in the store of `writer`.
+/// Every object as it is added or changed, its status too, kept by `keep`.
 fn applied<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
-    writer: Writer<K>,
+    keep: impl FnMut(&Event<K>) + Send,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
     // All may be listed at once.
     let share = LISTED / u32::try_from(apis.len().max(1)).unwrap_or(LISTED);
@@ -194,7 +204,7 @@ fn applied<K: Watched>(
             .map_ok(readable)
     });
     merge(watches.collect(), is_refusal)
-        .reflect(writer)
+        .inspect_ok(keep)
         .applied_objects()
         .inspect_err(|error| {
             warn!(
@@ -205,12 +215,25 @@ fn applied<K: Watched>(
         })
 }
 
-/// References whose spec or annotations changed.
+/// References whose spec or annotations changed. `tell` hears of every other change too, with what was
+/// there before and what is there now, once the store has it.
 pub(super) fn references(
     apis: Vec<Api<DeserializeGuard<Held>>>,
-    writer: Writer<Held>,
+    mut writer: Writer<Held>,
+    tell: impl Fn(Option<&Held>, Option<&Held>) + Send,
 ) -> impl Stream<Item = Result<Held, watcher::Error>> {
-    applied(apis, writer).predicate_filter(
+    let store = writer.as_reader();
+    let keep = move |event: &Event<Held>| {
+        let before = |held| store.get(&ObjectRef::from_obj(held));
+        let (before, after) = match event {
+            Event::Apply(held) | Event::InitApply(held) => (before(held), Some(held)),
+            Event::Delete(held) => (before(held), None),
+            Event::Init | Event::InitDone => (None, None),
+        };
+        writer.apply_watcher_event(event);
+        tell(before.as_deref(), after);
+    };
+    applied(apis, keep).predicate_filter(
         |held: &Held| Some(held.revision()),
         PredicateConfig::default(),
     )
@@ -219,9 +242,18 @@ pub(super) fn references(
 /// Providers whose spec changed.
 pub(super) fn providers<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
-    writer: Writer<K>,
+    mut writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
-    applied(apis, writer).predicate_filter(predicates::generation, PredicateConfig::default())
+    applied(apis, move |event| writer.apply_watcher_event(event))
+        .predicate_filter(predicates::generation, PredicateConfig::default())
+}
+
+/// Catalogues that changed, their status too: nobody else writes it, and who does is corrected.
+pub(super) fn catalogues(
+    apis: Vec<Api<DeserializeGuard<StoredCatalog>>>,
+    mut writer: Writer<StoredCatalog>,
+) -> impl Stream<Item = Result<StoredCatalog, watcher::Error>> {
+    applied(apis, move |event| writer.apply_watcher_event(event))
 }
 
 #[cfg(test)]

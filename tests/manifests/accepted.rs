@@ -3,7 +3,7 @@
 use super::rows::{self, KINDS, Row};
 use super::schema;
 use crate::on_cluster;
-use imageref::api::{ClusterImageProvider, ImageProvider, ImageRef, validation};
+use imageref::api::{ClusterImageProvider, ImageCatalog, ImageProvider, ImageRef, validation};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -22,6 +22,9 @@ fn typed(object: &Value) -> Value {
         "ImageRef" => serde_json::to_value(serde_json::from_value::<ImageRef>(object).unwrap()),
         "ImageProvider" => {
             serde_json::to_value(serde_json::from_value::<ImageProvider>(object).unwrap())
+        }
+        "ImageCatalog" => {
+            serde_json::to_value(serde_json::from_value::<ImageCatalog>(object).unwrap())
         }
         _ => serde_json::to_value(serde_json::from_value::<ClusterImageProvider>(object).unwrap()),
     };
@@ -95,7 +98,7 @@ fn the_api_server_stores_good_manifests_with_the_defaults_that_validate_fills_in
             "{}",
             row.name
         );
-        if row.kind == "ImageRef" {
+        if ["ImageRef", "ImageCatalog"].contains(&row.kind.as_str()) {
             assert_eq!(
                 stored["status"],
                 json!({"observedGeneration": -1}),

@@ -8,7 +8,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-pub(crate) const KINDS: [&str; 3] = ["ImageRef", "ImageProvider", "ClusterImageProvider"];
+pub(crate) const KINDS: [&str; 4] = [
+    "ImageRef",
+    "ImageProvider",
+    "ClusterImageProvider",
+    "ImageCatalog",
+];
 
 /// One row for one kind.
 pub(crate) struct Row {
@@ -36,6 +41,7 @@ pub(crate) fn good() -> Vec<Row> {
         include_str!("good.yaml"),
         include_str!("good-limits.yaml"),
         include_str!("good-registries.yaml"),
+        include_str!("good-catalogs.yaml"),
     ])
 }
 
@@ -46,6 +52,7 @@ pub(crate) fn bad() -> Vec<Row> {
         include_str!("bad-providers.yaml"),
         include_str!("bad-limits.yaml"),
         include_str!("bad-registries.yaml"),
+        include_str!("bad-catalogs.yaml"),
     ])
 }
 
@@ -63,7 +70,7 @@ fn read(files: &[&str]) -> Vec<Row> {
         );
         let kinds = match &row.kind {
             Some(kind) => vec![kind.as_str()],
-            None => KINDS[1..].to_vec(),
+            None => vec!["ImageProvider", "ClusterImageProvider"],
         };
         for kind in kinds {
             let mut object = json!({

@@ -65,7 +65,8 @@ fn no_status_schema_can_refuse_a_value_for_its_content() {
                 default.clone_from(&schema.default);
             }
         });
-        let expected = (kind == "ImageRef").then(|| json!({"observedGeneration": -1}));
+        let waited_for = ["ImageRef", "ImageCatalog"].contains(&kind);
+        let expected = waited_for.then(|| json!({"observedGeneration": -1}));
         assert_eq!(default.map(|default| default.0), expected, "{kind}");
     }
 }
@@ -181,4 +182,58 @@ fn a_status_of_odd_values_is_written_and_read_back_as_it_was() {
         read.status.unwrap().status.as_deref(),
         Some("A_WORD_OF_TOMORROW")
     );
+}
+
+#[test]
+fn the_status_of_a_catalogue_takes_whatever_a_platform_says() {
+    let Some(cluster) = on_cluster::cluster() else {
+        return;
+    };
+    let namespace = on_cluster::namespace("odd-catalog");
+    let object = json!({
+        "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageCatalog",
+        "metadata": {"name": "odd"}, "spec": {},
+    });
+    let args = ["create", "-n", &namespace, "-f", "-"];
+    cluster
+        .kubectl_with_stdin(&args, &object.to_string())
+        .unwrap();
+    let long = "长 <text>, ".repeat(10);
+    let words = vec![long.clone(), String::new(), "a b\n".into()];
+    let image = json!({
+        "ref": long, "usable": false, "reason": "no CamelCase: ", "arch": long,
+        "status": long, "accelerators": words, "digest": "no digest",
+    });
+    let images: BTreeMap<_, _> = (0..1000)
+        .map(|n| (format!("odd/key {n} é"), image.clone()))
+        .collect();
+    let status = json!({
+        "observedGeneration": i64::MAX,
+        "refs": i64::MIN,
+        "lastChangedTime": "9999-12-30T00:00:00Z",
+        "images": images,
+        "overflow": {"refs": -1, "names": words},
+        "conditions": [{
+            "type": "never seen", "status": "Perhaps", "reason": "no CamelCase: ", "message": long,
+            "observedGeneration": -7, "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }],
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), json!({"status": status}).to_string()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let patch = ["--subresource=status", "--type=merge", "--patch-file", path];
+    cluster
+        .kubectl(
+            &[
+                &["patch", "imagecatalog", "odd", "-n", &namespace],
+                &patch[..],
+            ]
+            .concat(),
+        )
+        .unwrap();
+    let args = ["get", "imgcat", "odd", "-n", &namespace, "-o", "json"];
+    let stored: Value = serde_json::from_str(&cluster.kubectl(&args).unwrap()).unwrap();
+    assert_eq!(stored["status"], status);
+    let read: imageref::api::ImageCatalog = serde_json::from_value(stored).unwrap();
+    assert_eq!(read.status.unwrap().images.len(), 1000);
 }
