@@ -1,22 +1,21 @@
 //! `imageref controller`: the operator's process.
 
 use super::network::{NetworkArguments, OwnArguments};
-use crate::admission::Configuration;
+use super::process;
 use crate::api::duration;
 use crate::cloud::gate::Limits;
 use crate::controller::lease::{Claim, Election, Times};
 use crate::controller::{self, Config};
-use crate::telemetry::{Health, Metrics, server};
-use anyhow::{Context as _, Result, anyhow, bail};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use crate::telemetry::{Health, Metrics};
+use anyhow::{Context as _, Result, bail};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+/// The configuration is wrong.
+const BAD_INPUT: u8 = 2;
 
 /// Arguments of `imageref controller`. Each is also read from the environment.
 #[derive(Debug, clap::Args)]
@@ -133,7 +132,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         lease,
         instance,
     } = arguments;
-    let metrics_address = socket_address(&metrics_address)?;
+    let Some(admission) = process::admission(admission_config.as_deref()) else {
+        return Ok(ExitCode::from(BAD_INPUT));
+    };
+    let metrics_address = process::metrics_address(&metrics_address)?;
     let (metrics, health) = (Arc::<Metrics>::default(), Arc::<Health>::default());
     let (clouds, exchanger) = network.clients(&own)?;
     let clouds = clouds.with_metrics(metrics.clone());
@@ -144,7 +146,6 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
-    let admission = admission(admission_config.as_deref())?;
     if let Some(name) = namespaces.as_ref().and_then(|served| {
         let mut shared = admission.shared_namespaces().iter();
         shared.find(|name| !served.contains(name))
@@ -154,7 +155,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
             "the ImageRefs of a shared namespace that --namespaces does not name are in no ImageCatalog"
         );
     }
-    serve_metrics(metrics_address, &metrics, &health).await?;
+    process::serve_metrics(metrics_address, &metrics, &health).await?;
     let mut election = candidate(&lease, &operator_namespace, &instance).await?;
     let claim = election
         .as_ref()
@@ -171,7 +172,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         concurrency,
         instance,
     };
-    let stop = stop_on_signal()?;
+    let stop = process::stop_on_signal()?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
         namespaces = config.namespaces.as_ref().map(|all| all.join(",")),
@@ -222,69 +223,6 @@ async fn candidate(lease: &str, namespace: &str, instance: &str) -> Result<Optio
     let me = format!("{instance}_{}", uuid::Uuid::new_v4().simple());
     let times = Times::DEFAULT;
     Ok(Some(Election::new(client, namespace, lease, &me, times)))
-}
-
-/// Cancelled by SIGTERM and Ctrl-C.
-fn stop_on_signal() -> Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            info!("stopping: finishing what is under way");
-            stop.cancel();
-        }
-    });
-    Ok(stop)
-}
-
-/// Serves metrics and health in the background.
-pub(super) async fn serve_metrics(
-    address: Option<SocketAddr>,
-    metrics: &Arc<Metrics>,
-    health: &Arc<Health>,
-) -> Result<()> {
-    let Some(address) = address else {
-        return Ok(());
-    };
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("--metrics-address: listening on {address}"))?;
-    info!(address = %listener.local_addr()?, "metrics and health are served");
-    tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
-    Ok(())
-}
-
-/// What the file says; the defaults without one.
-fn admission(path: Option<&Path>) -> Result<Configuration> {
-    let Some(path) = path else {
-        return Ok(Configuration::default());
-    };
-    let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("--admission-config: reading {name}"))?;
-    Configuration::read(&text).map_err(|mistake| {
-        let line = mistake
-            .line
-            .map(|line| format!(":{line}"))
-            .unwrap_or_default();
-        anyhow!("--admission-config: {name}{line}: {mistake}")
-    })
-}
-
-/// Where to serve metrics; `None` for nowhere.
-pub(super) fn socket_address(address: &str) -> Result<Option<SocketAddr>> {
-    if address.is_empty() {
-        return Ok(None);
-    }
-    let parsed = address.parse().with_context(|| {
-        format!("--metrics-address: {address:?} is no address with a port, such as 0.0.0.0:8080")
-    })?;
-    Ok(Some(parsed))
 }
 
 /// The namespaces to serve, each once; `None` for all.

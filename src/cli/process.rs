@@ -1,0 +1,84 @@
+//! What the subcommands that run until they are told to stop have in common.
+//!
+//! Owns the signals, the port of metrics and health, and the file about admission. Must not know what
+//! the process does. The invariant that would break first: what is wrong with a flag is said before
+//! anything is served.
+
+use super::input::files;
+use super::input::problem::{self, Problem};
+use super::output::say;
+use crate::admission::Configuration;
+use crate::admission::configuration::Mistake;
+use crate::telemetry::{Health, Metrics, server};
+use anyhow::{Context as _, Result};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+/// Cancelled by SIGTERM and Ctrl-C.
+pub(super) fn stop_on_signal() -> Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            stop.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+/// Serves metrics and health in the background.
+pub(super) async fn serve_metrics(
+    address: Option<SocketAddr>,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+) -> Result<()> {
+    let Some(address) = address else {
+        return Ok(());
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("--metrics-address: listening on {address}"))?;
+    info!(address = %listener.local_addr()?, "metrics and health are served");
+    tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
+    Ok(())
+}
+
+/// Where to serve metrics; `None` for nowhere.
+pub(super) fn metrics_address(address: &str) -> Result<Option<SocketAddr>> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let parsed = address.parse().with_context(|| {
+        format!("--metrics-address: {address:?} is no address with a port, such as 0.0.0.0:8080")
+    })?;
+    Ok(Some(parsed))
+}
+
+/// What the file about admission says, the defaults without one; `None`, with what is wrong on
+/// standard error, for a broken one.
+pub(super) fn admission(path: Option<&Path>) -> Option<Configuration> {
+    let Some(path) = path else {
+        return Some(Configuration::default());
+    };
+    let mut problems = Vec::new();
+    let read = files::open(path, true, &mut problems).and_then(|file| {
+        let refuse =
+            |mistake: Mistake| Problem::of_file(&file.name, mistake.line, mistake.message);
+        let read = Configuration::read(&file.text).map_err(refuse);
+        read.map_err(|problem| problems.push(problem)).ok()
+    });
+    if read.is_none() {
+        say(&problem::report(&problems, "nothing is served"));
+    }
+    read
+}
