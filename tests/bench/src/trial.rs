@@ -6,16 +6,20 @@
 
 mod digests;
 
+use crate::admission::Gate;
 use crate::bare::{Control, prepare};
 use crate::fleet::{Fleet, create};
 use crate::meter::{Finding, Meter};
 use crate::progress::Progress;
+use crate::report::Row;
 use crate::sight::{Sight, View};
 use crate::site::{Operator, Site};
 use crate::traffic::Traffic;
+use crate::verdicts;
 use anyhow::{Result, ensure};
 use kube::api::{ListParams, Request};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -70,6 +74,12 @@ pub(crate) enum Scenario {
     Outage,
     /// Some intervals in which nothing changes, and every look asks for the digest.
     DigestRefresh,
+    /// Verdicts of admission in this process.
+    AdmissionInProcess,
+    /// Reviews that the webhook answers from outside, over TLS.
+    AdmissionTls,
+    /// Pods that the API server asks the webhook about, beside a webhook that does nothing.
+    AdmissionApiserver,
 }
 
 impl Scenario {
@@ -82,6 +92,9 @@ impl Scenario {
             Self::SteadyRefresh => "steady_refresh",
             Self::Outage => "outage",
             Self::DigestRefresh => "digest_refresh",
+            Self::AdmissionInProcess => "admission_in_process",
+            Self::AdmissionTls => "admission_tls",
+            Self::AdmissionApiserver => "admission_apiserver",
         }
     }
 }
@@ -104,6 +117,8 @@ pub(crate) struct Trial<'a> {
     resolved: Option<Fleet>,
     each_minute: bool,
     resident: Option<Resident>,
+    gate: Option<Gate>,
+    out: &'a Path,
 }
 
 impl<'a> Trial<'a> {
@@ -113,6 +128,7 @@ impl<'a> Trial<'a> {
         progress: &'a Progress,
         refs: u32,
         secrets: u32,
+        out: &'a Path,
     ) -> Result<Self> {
         progress.step("starting a control plane", 1);
         let site = Site::start(program).await?;
@@ -129,6 +145,8 @@ impl<'a> Trial<'a> {
             resolved: None,
             each_minute: false,
             resident: None,
+            gate: None,
+            out,
         })
     }
 
@@ -145,6 +163,11 @@ impl<'a> Trial<'a> {
             Scenario::SteadyRefresh => self.steady_refresh().await,
             Scenario::Outage => self.outage().await,
             Scenario::DigestRefresh => self.digest_refresh().await,
+            Scenario::AdmissionInProcess => {
+                self.progress.step(scenario.name(), 3);
+                Ok((verdicts::measured(self.out, self.refs)?, BTreeMap::new()))
+            }
+            Scenario::AdmissionTls | Scenario::AdmissionApiserver => self.admission(scenario).await,
         }
     }
 
@@ -291,6 +314,36 @@ impl<'a> Trial<'a> {
         let (mut row, requests) = meter.stop(&self.site, operator, seconds).await?;
         row.cloud_calls = Some(calls);
         self.resident = Some(resident);
+        Ok((row, requests))
+    }
+
+    /// The webhook beside references that were resolved before.
+    async fn admission(&mut self, scenario: Scenario) -> Result<Finding> {
+        self.stop().await?;
+        let mut gate = if let Some(gate) = self.gate.take() {
+            gate
+        } else {
+            let fleet = Fleet::new("admission", self.refs);
+            let client = &self.site.client;
+            self.control.write(client, self.progress, &fleet).await?;
+            Gate::open(&self.site, self.progress, &fleet).await?
+        };
+        let meter = self.begin(scenario, 2, Some(&gate.webhook)).await?;
+        let timed = match scenario {
+            Scenario::AdmissionTls => gate.over_tls(self.progress).await?,
+            _ => gate.through_api_server(&self.site, self.progress).await?,
+        };
+        gate.webhook.alive()?;
+        let (row, requests) = meter.stop(&self.site, &gate.webhook, timed.seconds).await?;
+        let row = Row {
+            control_seconds: timed.control_seconds,
+            ratio: timed.control_seconds.map(|control| timed.seconds / control),
+            p50_ms: Some(timed.p50_ms),
+            p99_ms: Some(timed.p99_ms),
+            verdicts_per_second: Some(timed.verdicts_per_second),
+            ..row
+        };
+        self.gate = Some(gate);
         Ok((row, requests))
     }
 
