@@ -4,14 +4,15 @@
 //! or drawn. The invariant that would break first: the bare client is measured before and after
 //! each operator's run that is compared with it, so that neither always has the emptier store.
 
+mod admission;
 mod digests;
+mod scenario;
 
 use crate::admission::Gate;
 use crate::bare::{Control, prepare};
 use crate::fleet::{Fleet, create};
 use crate::meter::{Finding, Meter};
 use crate::progress::Progress;
-use crate::report::Row;
 use crate::sight::{Sight, View};
 use crate::site::{Operator, Site};
 use crate::traffic::Traffic;
@@ -22,6 +23,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+pub(crate) use scenario::Scenario;
 
 /// From so many references on memory and correctness are measured, and no time is compared: the bare
 /// client would write as many statuses twice.
@@ -54,50 +57,6 @@ const SPREAD: f64 = 1.25;
 
 /// References whose statuses the bare client writes again.
 const SAMPLES: u32 = 50;
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Scenario {
-    /// New references, none of them broken, and an operator that starts.
-    ColdStart,
-    /// The same with 1 % of them broken.
-    BrokenRefs,
-    /// A cold start beside many Secrets of another namespace; asked for by their number.
-    #[value(skip)]
-    ForeignSecrets,
-    /// An operator that starts with resolved references.
-    Restart,
-    /// Some intervals in which nothing changes.
-    SteadyRefresh,
-    /// Two intervals without the cloud.
-    Outage,
-    /// Some intervals in which nothing changes, and every look asks for the digest.
-    DigestRefresh,
-    /// Verdicts of admission in this process.
-    AdmissionInProcess,
-    /// Reviews that the webhook answers from outside, over TLS.
-    AdmissionTls,
-    /// Pods that the API server asks the webhook about, beside a webhook that does nothing.
-    AdmissionApiserver,
-}
-
-impl Scenario {
-    fn name(self) -> &'static str {
-        match self {
-            Self::ColdStart => "cold_start",
-            Self::BrokenRefs => "broken_refs",
-            Self::ForeignSecrets => "foreign_secrets",
-            Self::Restart => "restart",
-            Self::SteadyRefresh => "steady_refresh",
-            Self::Outage => "outage",
-            Self::DigestRefresh => "digest_refresh",
-            Self::AdmissionInProcess => "admission_in_process",
-            Self::AdmissionTls => "admission_tls",
-            Self::AdmissionApiserver => "admission_apiserver",
-        }
-    }
-}
 
 /// The references that later scenarios go on with, and their operator.
 struct Resident {
@@ -314,36 +273,6 @@ impl<'a> Trial<'a> {
         let (mut row, requests) = meter.stop(&self.site, operator, seconds).await?;
         row.cloud_calls = Some(calls);
         self.resident = Some(resident);
-        Ok((row, requests))
-    }
-
-    /// The webhook beside references that were resolved before.
-    async fn admission(&mut self, scenario: Scenario) -> Result<Finding> {
-        self.stop().await?;
-        let mut gate = if let Some(gate) = self.gate.take() {
-            gate
-        } else {
-            let fleet = Fleet::new("admission", self.refs);
-            let client = &self.site.client;
-            self.control.write(client, self.progress, &fleet).await?;
-            Gate::open(&self.site, self.progress, &fleet).await?
-        };
-        let meter = self.begin(scenario, 2, Some(&gate.webhook)).await?;
-        let timed = match scenario {
-            Scenario::AdmissionTls => gate.over_tls(self.progress).await?,
-            _ => gate.through_api_server(&self.site, self.progress).await?,
-        };
-        gate.webhook.alive()?;
-        let (row, requests) = meter.stop(&self.site, &gate.webhook, timed.seconds).await?;
-        let row = Row {
-            control_seconds: timed.control_seconds,
-            ratio: timed.control_seconds.map(|control| timed.seconds / control),
-            p50_ms: Some(timed.p50_ms),
-            p99_ms: Some(timed.p99_ms),
-            verdicts_per_second: Some(timed.verdicts_per_second),
-            ..row
-        };
-        self.gate = Some(gate);
         Ok((row, requests))
     }
 
