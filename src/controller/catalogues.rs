@@ -135,7 +135,12 @@ fn wakes(shared: Arc<Shared>) -> impl Stream<Item = ObjectRef<StoredCatalog>> {
             let selection = shared.selection(catalog);
             selection.namespaces().contains(&name)
         };
-        let changed = changes.take(|name| all.iter().any(|catalog| reads(catalog, name)));
+        // The shelves of shared namespaces stay, whoever reads them at the moment.
+        let shared_ones = shared.configuration().shared_namespaces();
+        let changed = changes.take(|name| {
+            shared_ones.iter().any(|shared| shared == name)
+                || all.iter().any(|catalog| reads(catalog, name))
+        });
         let concerned: Vec<_> = all
             .iter()
             .filter(|catalog| changed.iter().any(|name| reads(catalog, name)))
@@ -376,9 +381,6 @@ fn patch(before: &ImageCatalogStatus, after: &ImageCatalogStatus) -> Value {
     }
     patch
 }
-
-#[cfg(test)]
-mod tests;
 
 #[cfg(test)]
 mod tests;
