@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The kinds, their pages, and the conditions that they carry.
-const KINDS: [(&str, &str, &[ConditionType]); 3] = [
+const KINDS: [(&str, &str, &[ConditionType]); 4] = [
     (
         "ImageRef",
         "docs/kinds/imageref.md",
@@ -29,6 +29,11 @@ const KINDS: [(&str, &str, &[ConditionType]); 3] = [
             ConditionType::Compliant,
             ConditionType::Drifted,
         ],
+    ),
+    (
+        "ImageCatalog",
+        "docs/kinds/imagecatalog.md",
+        &[ConditionType::Ready, ConditionType::Stalled],
     ),
     (
         "ImageProvider",

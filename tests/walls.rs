@@ -80,6 +80,7 @@ fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
         "facts",
         "plan",
         "admission/verdict",
+        "admission/catalogue",
         "admission/configuration.rs",
         "admission/image.rs",
         "admission/known",

@@ -93,8 +93,8 @@ impl Remembered {
     }
 }
 
-/// What was gathered for one catalogue.
-struct Gathered {
+/// What one catalogue should say.
+struct Draft {
     due: Due,
     patch: Value,
     texts: usize,
@@ -135,7 +135,12 @@ fn wakes(shared: Arc<Shared>) -> impl Stream<Item = ObjectRef<StoredCatalog>> {
             let selection = shared.selection(catalog);
             selection.namespaces().contains(&name)
         };
-        let changed = changes.take(|name| all.iter().any(|catalog| reads(catalog, name)));
+        // The shelves of shared namespaces stay, whoever reads them at the moment.
+        let shared_ones = shared.configuration().shared_namespaces();
+        let changed = changes.take(|name| {
+            shared_ones.iter().any(|shared| shared == name)
+                || all.iter().any(|catalog| reads(catalog, name))
+        });
         let concerned: Vec<_> = all
             .iter()
             .filter(|catalog| changed.iter().any(|name| reads(catalog, name)))
@@ -181,8 +186,8 @@ async fn reconcile(catalog: Arc<StoredCatalog>, shared: Arc<Shared>) -> Result<A
         let (shared, catalog) = (shared.clone(), catalog.clone());
         move || shared.gather(&catalog, clock, now)
     });
-    let gathered = match gathering.await {
-        Ok(Ok(gathered)) => gathered,
+    let draft = match gathering.await {
+        Ok(Ok(draft)) => draft,
         Ok(Err(why)) => {
             // A status that is not known cannot be changed.
             tracing::error!(why, "an ImageCatalog is left alone until it changes");
@@ -198,13 +203,13 @@ async fn reconcile(catalog: Arc<StoredCatalog>, shared: Arc<Shared>) -> Result<A
         at: None,
     };
     let mut action = Action::await_change();
-    match gathered.due {
+    match draft.due {
         Due::Never => {}
         Due::At(at) => {
             known.at = Some(at);
             action = Action::requeue(until(at, now));
         }
-        Due::Now => match shared.write(&catalog, &gathered).await? {
+        Due::Now => match shared.write(&catalog, &draft).await? {
             Some(written) => known.says[1] = written.says(),
             // Its next event, or a second, brings it back; if it is gone, neither does.
             None => return Ok(Action::requeue(CHANGED_RETRY)),
@@ -252,12 +257,7 @@ impl Shared {
     ///
     /// # Errors
     /// One sentence: what it says cannot be read.
-    fn gather(
-        &self,
-        catalog: &StoredCatalog,
-        clock: u64,
-        now: Timestamp,
-    ) -> Result<Gathered, String> {
+    fn gather(&self, catalog: &StoredCatalog, clock: u64, now: Timestamp) -> Result<Draft, String> {
         let previous = catalog.status()?;
         let selection = self.selection(catalog);
         let refs = self.context.refs.state();
@@ -276,7 +276,7 @@ impl Shared {
             catalogue::gather(selection.namespace, candidates, &previous, catalog.beside());
         let generation = catalog.meta().generation.unwrap_or_default();
         let next = catalogue::status(gathered, &previous, generation, now);
-        Ok(Gathered {
+        Ok(Draft {
             due: catalogue::due(&previous, &next, now),
             patch: patch(&previous, &next),
             texts: next.images.len(),
@@ -310,11 +310,11 @@ impl Shared {
     async fn write(
         &self,
         catalog: &StoredCatalog,
-        gathered: &Gathered,
+        draft: &Draft,
     ) -> Result<Option<StoredCatalog>, ApiError> {
         let patch = json!({
             "metadata": {"resourceVersion": catalog.resource_version(), "uid": catalog.uid()},
-            "status": gathered.patch,
+            "status": draft.patch,
         });
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.into()),
@@ -333,7 +333,7 @@ impl Shared {
         match result {
             Ok(written) => {
                 let object = ObjectRef::from_obj(catalog);
-                debug!(%object, texts = gathered.texts, "an ImageCatalog was written");
+                debug!(%object, texts = draft.texts, "an ImageCatalog was written");
                 Ok(written.0.ok())
             }
             Err(ApiError::Failed { source, .. }) if stale(&source) || gone(&source) => Ok(None),
@@ -376,9 +376,6 @@ fn patch(before: &ImageCatalogStatus, after: &ImageCatalogStatus) -> Value {
     }
     patch
 }
-
-#[cfg(test)]
-mod tests;
 
 #[cfg(test)]
 mod tests;

@@ -232,18 +232,19 @@ fn resolved(object: &ImageRef) -> Option<Box<Resolved>> {
 }
 
 fn listed(object: &ImageRef) -> u64 {
-    let Some(status) = object
-        .status
-        .as_ref()
-        .filter(|status| status.image.is_some())
-    else {
+    let resolved = object.status.as_ref().filter(|status| {
+        let image = status.image.as_ref().or(status.swr_path.as_ref());
+        image.is_some()
+    });
+    let Some(status) = resolved else {
         return 0;
     };
     let ready = condition::find(&status.conditions, ConditionType::Ready);
     stands_for(&(
         object.metadata.labels.as_ref(),
         ready.map(|ready| (&ready.status, &ready.reason)),
-        (&status.provider, &status.image, &status.digest),
+        (&status.provider, &status.image, &status.swr_path),
+        &status.digest,
         (&status.arch, &status.platforms),
         (&status.status, &status.accelerators),
     ))
