@@ -4,14 +4,17 @@
 //! images. The invariant that would break first: what is meant for a pipe goes to standard output,
 //! everything else to standard error.
 
+mod audit;
 mod check;
 mod cluster;
 mod controller;
 mod crd;
 mod input;
+mod lock;
 mod network;
 mod output;
 mod resolve;
+mod verdicts;
 
 use crate::telemetry;
 use clap::{Parser, Subcommand};
@@ -30,12 +33,16 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::large_enum_variant, reason = "there is one a process")]
 enum Command {
+    /// Judge what runs in a cluster as admission would
+    Audit(audit::Arguments),
     /// Judge workloads in files as admission would, without a cluster
     Check(check::Arguments),
     /// Run the operator: watch ImageRefs and keep their status true
     Controller(controller::Arguments),
     /// Print the `CustomResourceDefinitions`
     Crd(crd::Arguments),
+    /// Write down what ImageRefs stand for, or say what moved since
+    Lock(lock::Arguments),
     /// Say what the operator would say about references in files, without a cluster
     Resolve(resolve::Arguments),
 }
@@ -51,9 +58,11 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("starting the runtime")),
     };
     let result = match arguments.command {
-        Command::Check(arguments) => check::run(&arguments),
+        Command::Audit(arguments) => runtime.block_on(audit::run(arguments)),
+        Command::Check(arguments) => runtime.block_on(check::run(arguments)),
         Command::Controller(arguments) => runtime.block_on(controller::run(arguments)),
         Command::Crd(arguments) => crd::run(&arguments),
+        Command::Lock(arguments) => runtime.block_on(lock::run(arguments)),
         Command::Resolve(arguments) => runtime.block_on(resolve::run(arguments)),
     };
     result.unwrap_or_else(|error| fail(&error))
