@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod canaries;
 #[cfg(test)]
 mod check;
@@ -27,6 +29,8 @@ mod hostile;
 mod identity;
 #[cfg(test)]
 mod leaks;
+#[cfg(test)]
+mod lock;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]

@@ -72,3 +72,28 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
     ExitCode::from(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_option_for_files_and_clusters_is_documented() {
+        let mut command = Arguments::command();
+        command.build();
+        let page = include_str!("../../docs/cli.md");
+        for name in ["audit", "check", "lock", "resolve"] {
+            let subcommand = command.find_subcommand(name).unwrap();
+            let heading = format!("\n## `imageref {name}`\n");
+            assert!(page.contains(&heading), "{heading}");
+            for option in subcommand.get_arguments().filter_map(|a| a.get_long()) {
+                let known = matches!(option, "help" | "version");
+                assert!(
+                    known || page.contains(&format!("`--{option}")),
+                    "{name} --{option}"
+                );
+            }
+        }
+    }
+}

@@ -113,44 +113,70 @@ fn summary(entry: &Entry) -> String {
 }
 
 fn moves(before: &Entry, after: &Entry) -> Vec<Move> {
-    let mut facts = Vec::new();
+    // Nothing was found out about it: that its facts are missing says nothing more.
     let lost = after.not_usable.is_some()
         && before.not_usable != after.not_usable
         && after.image.is_none()
         && after.image_id.is_none();
-    facts.push(("usable", usable(before), usable(after)));
-    // Nothing was found out about it: that its facts are missing says nothing more.
-    if !lost {
-        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".into());
-        let list = |list: &[String]| {
-            if list.is_empty() {
-                "none".to_owned()
-            } else {
-                list.join(", ")
-            }
-        };
-        let provider = |entry: &Entry| {
-            let provider = entry.provider.as_ref();
-            provider.map_or("none".to_owned(), |p| format!("{} {}", p.kind, p.name))
-        };
-        facts.extend([
-            ("image", text(&before.image), text(&after.image)),
-            ("digest", text(&before.digest), text(&after.digest)),
-            ("arch", text(&before.arch), text(&after.arch)),
-            ("platforms", list(&before.platforms), list(&after.platforms)),
-            (
-                "accelerators",
-                list(&before.accelerators),
-                list(&after.accelerators),
-            ),
-            ("imageID", text(&before.image_id), text(&after.image_id)),
-            ("provider", provider(before), provider(after)),
-            ("status", text(&before.status), text(&after.status)),
-        ]);
+    let mut moves = Vec::new();
+    if before.not_usable != after.not_usable {
+        moves.push(Move {
+            fact: "usable",
+            from: usable(before),
+            to: usable(after),
+        });
     }
-    let moved = facts.into_iter().filter(|(_, from, to)| from != to);
-    let moved = moved.map(|(fact, from, to)| Move { fact, from, to });
-    moved.collect()
+    if lost {
+        return moves;
+    }
+    let mut compare = |fact, fact_of: fn(&Entry) -> Option<String>, differ: bool| {
+        if differ {
+            let shown = |entry| fact_of(entry).unwrap_or_else(|| "none".into());
+            moves.push(Move {
+                fact,
+                from: shown(before),
+                to: shown(after),
+            });
+        }
+    };
+    compare("image", |e| e.image.clone(), before.image != after.image);
+    compare(
+        "digest",
+        |e| e.digest.clone(),
+        before.digest != after.digest,
+    );
+    compare("arch", |e| e.arch.clone(), before.arch != after.arch);
+    compare(
+        "platforms",
+        |e| list(&e.platforms),
+        before.platforms != after.platforms,
+    );
+    compare(
+        "accelerators",
+        |e| list(&e.accelerators),
+        before.accelerators != after.accelerators,
+    );
+    compare(
+        "imageID",
+        |e| e.image_id.clone(),
+        before.image_id != after.image_id,
+    );
+    compare("provider", provider, before.provider != after.provider);
+    compare(
+        "status",
+        |e| e.status.clone(),
+        before.status != after.status,
+    );
+    moves
+}
+
+fn list(list: &[String]) -> Option<String> {
+    (!list.is_empty()).then(|| list.join(", "))
+}
+
+fn provider(entry: &Entry) -> Option<String> {
+    let provider = entry.provider.as_ref()?;
+    Some(format!("{} {}", provider.kind, provider.name))
 }
 
 fn usable(entry: &Entry) -> String {

@@ -156,3 +156,6 @@ impl Lock {
         &self.entries
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! back as it was, and a file of a newer version is never taken for one of this.
 
 use super::{Entry, Lock, VERSION};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -121,8 +122,7 @@ impl Lock {
                 if let Ok(Head { version }) = parse(text) {
                     check_version(version)?;
                 }
-                let line = error.location().map(|location| location.line());
-                let why = error.without_snippet().to_string();
+                let (line, why) = error;
                 let why = why.lines().next().unwrap_or_default();
                 return Err(refuse(line, format!("cannot be read ({why}): {again}")));
             }
@@ -175,7 +175,15 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= LONGEST_NAME && name.bytes().all(plain)
 }
 
-fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_saphyr::Error> {
+/// What the text holds, or the line of a mistake and what it is.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, (Option<u64>, String)> {
+    // JSON has characters raw that YAML takes as escapes alone.
+    if text.starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| {
+            let line = u64::try_from(error.line()).ok();
+            (line.filter(|line| *line > 0), error.to_string())
+        });
+    }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_events: 8_000_000,
@@ -189,5 +197,8 @@ fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_saphyr::
         },
         with_snippet: false,
     };
-    serde_saphyr::from_str_with_options(text, options)
+    serde_saphyr::from_str_with_options(text, options).map_err(|error: serde_saphyr::Error| {
+        let line = error.location().map(|location| location.line());
+        (line, error.without_snippet().to_string())
+    })
 }
