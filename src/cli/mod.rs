@@ -31,7 +31,6 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one a process")]
 enum Command {
     /// Judge what runs in a cluster as admission would
     Audit(audit::Arguments),

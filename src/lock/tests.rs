@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 
-fn status(ready: (&str, &str), facts: serde_json::Value) -> ImageRefStatus {
+fn status(ready: (&str, &str), facts: &serde_json::Value) -> ImageRefStatus {
     let mut status = json!({
         "observedGeneration": 3, "resolvedFor": "x", "lastChangedTime": "2026-01-01T00:00:00Z",
         "lastCheckedTime": "2026-01-02T00:00:00Z", "consecutiveFailures": 2,
@@ -27,7 +27,7 @@ fn status(ready: (&str, &str), facts: serde_json::Value) -> ImageRefStatus {
 fn torch() -> Entry {
     let facts = json!({"image": "r.example/a:1", "digest": "sha256:a", "arch": "arm64", "status": "ACTIVE",
         "platforms": ["linux/arm64", "linux/amd64"], "accelerators": ["GPU", "CPU", "GPU"], "imageID": "id-1"});
-    Entry::new("team", "torch", &status(("True", "Resolved"), facts))
+    Entry::new("team", "torch", &status(("True", "Resolved"), &facts))
 }
 
 const TORCH: &str = "# Written by `imageref lock`: write it anew in place of editing it.
@@ -65,7 +65,7 @@ fn a_lock_has_facts_alone_in_one_order() {
 
 #[test]
 fn nothing_but_facts_has_an_effect_on_it() {
-    let mut later = status(("True", "ServingStale"), json!({"image": "r.example/a:1"}));
+    let mut later = status(("True", "ServingStale"), &json!({"image": "r.example/a:1"}));
     let entry = Entry::new("team", "x", &later);
     later.last_checked_time = None;
     later.observed_generation = Some(9);
@@ -80,7 +80,7 @@ fn nothing_but_facts_has_an_effect_on_it() {
 #[test]
 fn what_may_not_be_used_is_locked_with_its_reason_and_judged_as_such() {
     let facts = json!({"swrPath": "r.example/a:1"});
-    let entry = Entry::new("team", "x", &status(("False", "ImageNotActive"), facts));
+    let entry = Entry::new("team", "x", &status(("False", "ImageNotActive"), &facts));
     assert_eq!(entry.image.as_deref(), Some("r.example/a:1"));
     assert_eq!(entry.not_usable.as_deref(), Some("ImageNotActive"));
     let known = KnownRef::new("team", "x", &entry.to_status());
@@ -92,7 +92,7 @@ fn what_may_not_be_used_is_locked_with_its_reason_and_judged_as_such() {
 #[test]
 fn a_verdict_reads_of_a_lock_what_it_would_read_of_the_status() {
     let facts = json!({"image": "r.example/a:1", "digest": "sha256:a", "arch": "arm64", "platforms": ["linux/amd64"], "accelerators": ["GPU"]});
-    let status = status(("True", "Resolved"), facts);
+    let status = status(("True", "Resolved"), &facts);
     let entry = Entry::new("team", "torch", &status);
     assert_eq!(
         KnownRef::new("team", "torch", &entry.to_status()),

@@ -112,8 +112,16 @@ Deployment {namespace}/web: spec.template.spec.containers[0] \"main\": image ngi
         "{}",
         all.stdout
     );
+}
 
-    // The same facts for workloads in files, and for a lock.
+#[test]
+fn workloads_in_files_are_judged_by_the_cluster_and_its_references_are_locked() {
+    let Some((scene, image)) = resolved("checked-files") else {
+        return;
+    };
+    let (namespace, folder) = (scene.namespace.clone(), tempfile::tempdir().unwrap());
+    let kubeconfig = scene.cluster.kubeconfig_path();
+    label(scene.cluster, &namespace, "imageref.dev/admission=warn");
     let app = pod("good", &image) + &pod("bad", "busybox");
     let check = format!(
         "check -f - -n {namespace} --kubeconfig {}",

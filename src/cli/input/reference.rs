@@ -28,7 +28,7 @@ impl Reference {
         Entry::new(&self.namespace, &self.name, &self.status)
     }
 
-    /// Whether it could be in a pod or on a machine now; else the reason and the message of Ready.
+    /// The reason and the message of Ready, if it may not be used.
     pub(in crate::cli) fn unusable(&self) -> Option<(String, String)> {
         self.known().unusable.map(|why| (why.reason, why.message))
     }
