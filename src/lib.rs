@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cloud;
 pub mod controller;
 pub mod facts;
+pub mod lock;
 pub mod plan;
 pub mod registry;
 pub mod telemetry;

@@ -4,7 +4,9 @@
 
 mod agreement;
 mod bad_input;
+mod corpus;
 mod forms;
+mod reports;
 mod scope;
 
 use std::io::Write as _;

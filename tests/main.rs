@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod canaries;
 #[cfg(test)]
 mod catalogue;
@@ -33,6 +35,8 @@ mod identity;
 mod leaks;
 #[cfg(test)]
 mod lease;
+#[cfg(test)]
+mod lock;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]

@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(120);
 pub(crate) const NO_REGISTRIES: &str = "IMAGEREF_NO_REGISTRIES";
 
 /// Tests that use the shared operator; each has a cloud of its own.
-const CLOUDS: usize = 32;
+const CLOUDS: usize = 40;
 
 /// The runtime that all fake clouds live on; tests come and go on threads of their own.
 pub(crate) fn runtime() -> &'static Runtime {

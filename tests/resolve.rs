@@ -28,31 +28,31 @@ const SECRETS: [&str; 5] = [
     "UExBTlRFRA",
 ];
 
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
-struct Scene {
-    cloud: FakeCloud,
+pub(crate) struct Scene {
+    pub(crate) cloud: FakeCloud,
     folder: TempDir,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self {
             cloud: FakeCloud::start().await,
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file into the folder; `ENDPOINT` becomes the cloud's.
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text.replace("ENDPOINT", &self.cloud.url())).unwrap();
@@ -64,7 +64,17 @@ impl Scene {
     }
 
     async fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)], stdin: &str) -> Run {
-        let mut command = self.command(arguments);
+        self.end(self.command(arguments), environment, stdin).await
+    }
+
+    /// Runs another subcommand with the same flags; the arguments are separated by spaces.
+    pub(crate) async fn run_as(&self, subcommand: &str, arguments: &str, stdin: &str) -> Run {
+        let arguments: Vec<_> = arguments.split_whitespace().collect();
+        let command = self.command_of(subcommand, &arguments);
+        self.end(command, &[], stdin).await
+    }
+
+    async fn end(&self, mut command: Command, environment: &[(&str, &str)], stdin: &str) -> Run {
         command.envs(environment.iter().copied());
         let mut child = command.spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
@@ -90,10 +100,14 @@ impl Scene {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        self.command_of("resolve", arguments)
+    }
+
+    fn command_of(&self, subcommand: &str, arguments: &[&str]) -> Command {
         let url = self.cloud.url();
         let mut command = Command::new(env!("CARGO_BIN_EXE_imageref"));
         command
-            .arg("resolve")
+            .arg(subcommand)
             .args(["--allow-endpoint", &url, "--insecure-loopback"])
             .args(arguments)
             .current_dir(self.folder.path())
@@ -143,7 +157,7 @@ fn provider(namespace: &str, name: &str, platform: &str) -> String {
 }
 
 /// An `ImageRef`; `more` are further lines of the spec, as one flow each.
-fn image_ref(namespace: &str, name: &str, source: &str, more: &[&str]) -> String {
+pub(crate) fn image_ref(namespace: &str, name: &str, source: &str, more: &[&str]) -> String {
     let more = more
         .iter()
         .fold(String::new(), |text, line| text + "  " + line + "\n");
@@ -153,12 +167,12 @@ fn image_ref(namespace: &str, name: &str, source: &str, more: &[&str]) -> String
 }
 
 /// A `ModelArts` account for everybody: `ClusterImageProvider` `default` and its Secret.
-fn account() -> String {
+pub(crate) fn account() -> String {
     huawei_secret("imageref-system", "keys")
         + &cluster_provider("default", &model_arts(), "{selector: {}}")
 }
 
 /// The source of a notebook image by id.
-fn notebook(id: &str) -> String {
+pub(crate) fn notebook(id: &str) -> String {
     format!("notebook: {{id: {id}}}")
 }

@@ -78,6 +78,7 @@ fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
     let parts = [
         "api",
         "facts",
+        "lock",
         "plan",
         "admission/verdict",
         "admission/catalogue",
@@ -203,6 +204,17 @@ fn each_room_knows_only_the_rooms_below_it() {
         "crate::registry",
     ];
     assert_free_of(&["webhook"], &above);
+    assert_free_of(
+        &["lock"],
+        &[
+            "crate::plan",
+            "crate::cloud",
+            "crate::registry",
+            "crate::controller",
+            "crate::cli",
+            "crate::telemetry",
+        ],
+    );
     assert_free_of(&["controller"], &["crate::cli"]);
 }
 

@@ -196,6 +196,12 @@ impl Configuration {
         &self.shared_namespaces
     }
 
+    /// The groups and kinds that hold pod templates; sorted.
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, &str)> {
+        let kinds = self.workloads.keys();
+        kinds.map(|(group, kind)| (group.as_str(), kind.as_str()))
+    }
+
     /// Whether the image is left alone. Read both as written and behind its mirror, so that an
     /// exemption may name either.
     pub(super) fn exempts(&self, written: &str, image: &PodImage) -> bool {

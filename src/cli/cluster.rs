@@ -1,30 +1,105 @@
-//! How the command line finds the API server.
+//! How the command line finds the API server, and what it reads there.
 //!
 //! Owns the choice between the cluster around the process and a kubeconfig. Must not know what is
 //! asked of it. The invariant that would break first: the proxy that leads to the clouds is not in
 //! the way to the API server.
 
+mod pages;
+mod read;
+
+pub(super) use pages::{Pages, Wanted};
+pub(super) use read::{Labels, labels_of, namespaces, references};
+
 use crate::controller::lease::Claim;
 use anyhow::{Context as _, Result};
 use kube::client::ClientBuilder;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use std::path::PathBuf;
+
+/// Which cluster is meant.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct ConnectArguments {
+    /// The kubeconfig of the cluster [default: KUBECONFIG, else ~/.kube/config, else the cluster
+    /// around the process]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig, if not its current one
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+/// A cluster as one of several sources.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct ClusterArguments {
+    /// Take the ImageRefs, and the labels of namespaces, from the cluster; --kubeconfig and
+    /// --context mean it too
+    #[arg(long)]
+    cluster: bool,
+    #[command(flatten)]
+    connect: ConnectArguments,
+}
+
+impl ClusterArguments {
+    /// The cluster, if one is meant.
+    pub(super) fn chosen(&self) -> Option<&ConnectArguments> {
+        let ConnectArguments {
+            kubeconfig,
+            context,
+        } = &self.connect;
+        (self.cluster || kubeconfig.is_some() || context.is_some()).then_some(&self.connect)
+    }
+}
+
+impl ConnectArguments {
+    /// A client, and the namespace that the context names.
+    pub(super) async fn connect(&self) -> Result<(Client, String)> {
+        let options = KubeConfigOptions {
+            context: self.context.clone(),
+            ..KubeConfigOptions::default()
+        };
+        let config = match &self.kubeconfig {
+            Some(path) => {
+                let read = Kubeconfig::read_from(path)
+                    .with_context(|| format!("reading {}", path.display()))?;
+                Config::from_custom_kubeconfig(read, &options)
+                    .await
+                    .with_context(|| format!("finding the cluster of {}", path.display()))?
+            }
+            None if self.context.is_some() => Config::from_kubeconfig(&options)
+                .await
+                .context("finding the cluster of --context")?,
+            None => infer().await?,
+        };
+        let namespace = config.default_namespace.clone();
+        Ok((client(config)?, namespace))
+    }
+}
 
 /// A client for the cluster around the process, else for the one that `KUBECONFIG` names.
 pub(super) async fn connect() -> Result<Client> {
-    Client::try_from(config().await?).context("making a client for the cluster")
+    client(infer().await?)
 }
 
 /// The same, which asks only while the claim holds.
 pub(super) async fn connect_while(claim: &Claim) -> Result<Client> {
-    let builder = ClientBuilder::try_from(config().await?);
+    let builder = ClientBuilder::try_from(direct(infer().await?));
     let builder = builder.context("making a client for the cluster")?;
     Ok(builder.with_layer(claim).build())
 }
 
-async fn config() -> Result<Config> {
-    let mut config = Config::infer()
+fn client(config: Config) -> Result<Client> {
+    Client::try_from(direct(config)).context("making a client for the cluster")
+}
+
+async fn infer() -> Result<Config> {
+    Config::infer()
         .await
-        .context("finding the cluster: run inside one, or set KUBECONFIG")?;
+        .context("finding the cluster: run inside one, or set KUBECONFIG")
+}
+
+/// Without the proxy that leads to the clouds.
+fn direct(mut config: Config) -> Config {
     // With a kubeconfig the library takes this variable for its own, whatever NO_PROXY says. One
     // that the kubeconfig itself names is kept.
     let ours = ["HTTPS_PROXY", "https_proxy"].map(|name| std::env::var(name).ok());
@@ -32,5 +107,5 @@ async fn config() -> Result<Config> {
     if ours.and_then(|proxy| proxy.parse().ok()) == config.proxy_url {
         config.proxy_url = None;
     }
-    Ok(config)
+    config
 }

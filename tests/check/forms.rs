@@ -60,7 +60,7 @@ fn json_is_one_object_and_the_findings_are_on_standard_error_too() {
         "denies": true,
     }]);
     let good = workload("Pod", 12, "good", "enforce", "Allow");
-    let expected = json!({"decision": "Deny", "workloads": [train, good, unknown], "leftOut": 1});
+    let expected = json!({"decision": "Deny", "facts": "files", "unverified": false, "workloads": [train, good, unknown], "leftOut": 1});
     assert_eq!(read, expected);
     assert_eq!((run.code, run.stderr.as_str()), (1, FINDINGS));
 }

@@ -126,7 +126,7 @@ fn a_reference_without_a_status_is_pointed_out_and_approves_nothing() {
     assert_eq!(
         run.stderr,
         "read 1 workload, 0 ImageRefs with a status, 0 Namespaces; left out 0 other objects
-Namespace default is not in the files: it is taken to enforce, templates too
+Namespace default is not known: it is taken to enforce, templates too
 all.yaml:3: ImageRef default/torch: has no status and approves nothing (1 ImageRef in all): give what `imageref resolve -o yaml` or `kubectl get imagerefs -A -o yaml` prints
 "
     );

@@ -35,7 +35,13 @@ pub(in crate::cli) fn read(
     for path in paths {
         if path.as_os_str() == "-" {
             if !stdin_read {
-                files.extend(text("-".into(), io::stdin().lock(), true, problems));
+                files.extend(text(
+                    "-".into(),
+                    io::stdin().lock(),
+                    LARGEST_FILE,
+                    true,
+                    problems,
+                ));
             }
             stdin_read = true;
         } else if path.is_dir() {
@@ -51,10 +57,10 @@ pub(in crate::cli) fn read(
                 problems.push(Problem::of_file(&name(path), None, message));
             }
             for path in found {
-                files.extend(open(&path, false, problems));
+                files.extend(open(&path, LARGEST_FILE, false, problems));
             }
         } else {
-            files.extend(open(path, true, problems));
+            files.extend(open(path, LARGEST_FILE, true, problems));
         }
     }
     files
@@ -104,10 +110,15 @@ fn is_manifest(path: &Path) -> bool {
     matches!(extension, Some("yaml" | "yml" | "json")) && stem != Some("kustomization")
 }
 
-/// Reads one file.
-pub(in crate::cli) fn open(path: &Path, named: bool, problems: &mut Vec<Problem>) -> Option<File> {
+/// Reads one file of at most `largest` bytes.
+pub(in crate::cli) fn open(
+    path: &Path,
+    largest: u64,
+    named: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<File> {
     match std::fs::File::open(path) {
-        Ok(file) => text(name(path), file, named, problems),
+        Ok(file) => text(name(path), file, largest, named, problems),
         Err(error) => {
             let message = match error.kind() {
                 io::ErrorKind::NotFound => "no such file or folder".into(),
@@ -122,6 +133,7 @@ pub(in crate::cli) fn open(path: &Path, named: bool, problems: &mut Vec<Problem>
 fn text(
     name: Arc<str>,
     reader: impl Read,
+    largest: u64,
     named: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<File> {
@@ -130,11 +142,13 @@ fn text(
         problems.push(Problem::of_file(&name, line, message));
         None
     };
-    if let Err(error) = reader.take(LARGEST_FILE + 1).read_to_end(&mut bytes) {
+    if let Err(error) = reader.take(largest + 1).read_to_end(&mut bytes) {
         return complain(None, format!("cannot read the file: {error}"));
     }
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST_FILE {
-        return complain(None, "larger than 10 MiB: cut it into several files".into());
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > largest {
+        let mib = largest / (1024 * 1024);
+        let message = format!("larger than {mib} MiB: cut it into several files");
+        return complain(None, message);
     }
     match decode(bytes) {
         Ok(text) => Some(File { name, text, named }),

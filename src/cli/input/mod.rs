@@ -4,10 +4,13 @@
 //! command does with an object. The invariant that would break first: an object is taken or is a
 //! problem with its line; none is passed over, and one that is broken hides no other.
 
+pub(in crate::cli) mod arguments;
 pub(in crate::cli) mod document;
 pub(in crate::cli) mod files;
+pub(in crate::cli) mod lock_file;
 pub(in crate::cli) mod object;
 pub(in crate::cli) mod problem;
+pub(in crate::cli) mod reference;
 
 use crate::api::GROUP;
 use document::{Node, Tree};

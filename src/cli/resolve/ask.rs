@@ -9,6 +9,7 @@ use super::manifests::Manifests;
 use crate::api::condition::{self, ConditionType, Truth};
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::cli::input::object::NAME_LABEL;
+use crate::cli::input::reference::Reference;
 use crate::cloud::gate::{Gate, Gates, Limits};
 use crate::cloud::identity::{CredentialCache, Identity, ProjectIds, Refusals, Region};
 use crate::cloud::provider::{self, Provider};
@@ -54,7 +55,7 @@ pub(super) struct Asker {
 }
 
 /// An `ImageRef` with its status, and what a person is told about it.
-pub(super) struct Answer {
+pub(in crate::cli) struct Answer {
     pub(super) object: ImageRef,
     /// `True`, `False` or `Unknown`.
     pub(super) ready: String,
@@ -68,6 +69,15 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn resolved(&self) -> bool {
         self.ready == Truth::True.as_str()
+    }
+
+    /// The reference with its answer.
+    pub(in crate::cli) fn into_reference(self) -> Reference {
+        Reference {
+            namespace: self.object.namespace().unwrap_or_default(),
+            name: self.object.name_any(),
+            status: self.object.status.unwrap_or_default(),
+        }
     }
 }
 

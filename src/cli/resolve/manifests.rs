@@ -23,34 +23,28 @@ pub(super) struct Secret {
 
 /// Everything that was read.
 #[derive(Default)]
-pub(super) struct Manifests {
+pub(in crate::cli) struct Manifests {
     /// In the order of the files.
-    pub(super) refs: Vec<ImageRef>,
+    pub(in crate::cli) refs: Vec<ImageRef>,
     pub(super) providers: HashMap<ProviderId, Provider>,
     /// By namespace and name.
     pub(super) secrets: BTreeMap<(String, String), Secret>,
     /// Labels by namespace.
-    pub(super) namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    pub(in crate::cli) namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Objects of other kinds.
-    pub(super) ignored: usize,
+    pub(in crate::cli) ignored: usize,
 }
 
 /// Reads all files. The problems come in the order of the files and lines.
-pub(super) fn read(
+pub(in crate::cli) fn read(
     paths: &[PathBuf],
     recursive: bool,
     namespace: &str,
 ) -> io::Result<(Manifests, Vec<Problem>)> {
     let mut manifests = Manifests::default();
     let (mut problems, first) = input::read(paths, recursive, namespace, &mut manifests)?;
-    if let Some(first) = first.filter(|_| manifests.refs.is_empty() && problems.is_empty()) {
-        let message = match manifests.ignored {
-            0 => "no ImageRef in the input: there is nothing to resolve".into(),
-            n => format!(
-                "no ImageRef in the input, only other kinds ({n}): there is nothing to resolve"
-            ),
-        };
-        problems.push(Problem::of_file(&first, None, message));
+    if problems.is_empty() {
+        problems.extend(manifests.lack(first.as_ref()));
     }
     Ok((manifests, problems))
 }
@@ -72,6 +66,18 @@ impl Taker for Manifests {
 }
 
 impl Manifests {
+    /// The problem that there is nothing to ask about.
+    pub(in crate::cli) fn lack(&self, first: Option<&Arc<str>>) -> Option<Problem> {
+        let first = first.filter(|_| self.refs.is_empty())?;
+        let message = match self.ignored {
+            0 => "no ImageRef in the input: there is nothing to resolve".into(),
+            n => format!(
+                "no ImageRef in the input, only other kinds ({n}): there is nothing to resolve"
+            ),
+        };
+        Some(Problem::of_file(first, None, message))
+    }
+
     fn take_ours(&mut self, object: Object<'_>, reader: &mut Reader<'_>) {
         let before = reader.problems.len();
         let candidate = reader.single(object, object.kind != "ClusterImageProvider");

@@ -90,7 +90,7 @@ fn table(answers: &[Answer]) -> String {
 }
 
 /// What is not resolved, and why. The same advice is given once.
-pub(super) fn reasons(answers: &[Answer]) -> String {
+pub(in crate::cli) fn reasons(answers: &[Answer]) -> String {
     let mut text = String::new();
     let mut advised = BTreeSet::new();
     for answer in answers.iter().filter(|answer| !answer.resolved()) {

@@ -1,0 +1,145 @@
+//! Verdicts on the command line: how they are asked for and how they are printed.
+//!
+//! Owns the arguments of judging, what surrounds an object outside a request, and the forms of the
+//! output. Must not know where objects or references come from. The invariant that would break
+//! first: a namespace about which nothing is known is judged most strictly.
+
+mod github;
+mod json;
+mod report;
+mod sarif;
+mod table;
+
+pub(super) use report::{Facts, Judged, Place, Report, plural};
+pub(super) use table::findings;
+
+use super::input::files;
+use super::input::problem::Problem;
+use super::output::{printable, put, say};
+use crate::admission::{Configuration, Context, Decision, Known, Mode, Verdict, extract, verdict};
+use anyhow::Result;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Some object is refused, or facts that were to be verified are not true.
+const DENIED: u8 = 1;
+
+/// How objects are judged and what is printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct JudgeArguments {
+    /// The configuration of admission
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Judge every namespace in this mode, whatever its labels
+    #[arg(long, value_enum)]
+    mode: Option<ModeArgument>,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value = "table")]
+    output: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ModeArgument {
+    /// Findings refuse
+    Enforce,
+    /// Findings warn
+    Warn,
+    /// Findings are listed
+    Audit,
+}
+
+/// Forms of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    /// Columns, and the findings below them
+    Table,
+    /// One object with all verdicts
+    Json,
+    /// A log of SARIF 2.1.0
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+}
+
+impl JudgeArguments {
+    /// The mode of all namespaces, if their labels do not say it.
+    pub(super) fn mode(&self) -> Option<Mode> {
+        self.mode.map(|mode| match mode {
+            ModeArgument::Enforce => Mode::Enforce,
+            ModeArgument::Warn => Mode::Warn,
+            ModeArgument::Audit => Mode::Audit,
+        })
+    }
+
+    /// The default where there is none, and where it is broken: the files are read nevertheless.
+    pub(super) fn configuration(&self, problems: &mut Vec<Problem>) -> Configuration {
+        let path = self.config.as_deref();
+        let Some(file) =
+            path.and_then(|path| files::open(path, files::LARGEST_FILE, true, problems))
+        else {
+            return Configuration::default();
+        };
+        Configuration::read(&file.text).unwrap_or_else(|mistake| {
+            let message = printable(&mistake.message);
+            problems.push(Problem::of_file(&file.name, mistake.line, message));
+            Configuration::default()
+        })
+    }
+
+    /// Prints the report; the exit code of the process.
+    pub(super) fn print(&self, report: &Report) -> Result<ExitCode> {
+        let text = match self.output {
+            Form::Table => table::text(report),
+            Form::Json => json::text(report)?,
+            Form::Sarif => sarif::text(report)?,
+            Form::Github => github::text(report),
+        };
+        // A reader that closed the pipe has seen enough, and the exit code is for another.
+        if put(&text)? && matches!(self.output, Form::Json | Form::Sarif) {
+            say(&findings(report));
+        }
+        let denied = report.decision() == Decision::Deny || !report.facts.hold();
+        Ok(if denied {
+            ExitCode::from(DENIED)
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+}
+
+/// What is the same for all objects.
+pub(super) struct Around<'a> {
+    /// The operator's namespace.
+    pub(super) own_namespace: &'a str,
+    /// The mode of all namespaces, if their labels do not say it.
+    pub(super) mode: Option<Mode>,
+    pub(super) known: &'a Known,
+    pub(super) configuration: &'a Configuration,
+}
+
+/// The verdict on an object of a namespace with these labels, `None` if they are not known, and the
+/// mode that applies, `None` if the object is not judged. `None` for kinds that run nothing.
+pub(super) fn judge(
+    object: &Value,
+    namespace: &str,
+    labels: Option<&BTreeMap<String, String>>,
+    around: &Around<'_>,
+) -> Option<(Option<Mode>, Verdict)> {
+    let configuration = around.configuration;
+    let workload = extract(object, configuration)?;
+    let empty = BTreeMap::new();
+    let mut context = Context {
+        own_namespace: around.own_namespace,
+        ..Context::of_namespace(namespace, labels.unwrap_or(&empty))
+    };
+    let unknown = labels.is_none().then_some(Mode::Enforce);
+    if let Some(mode) = around.mode.or(unknown) {
+        context.mode = Some(mode);
+        context.templates = Some(mode);
+    }
+    let mode = context.mode_of(workload.subject);
+    let verdict = verdict(&workload, None, &context, around.known, configuration);
+    Some((mode, verdict))
+}
