@@ -5,10 +5,9 @@
 //! anything is served.
 
 use super::input::files;
-use super::input::problem::{self, Problem};
+use super::input::problem;
 use super::output::say;
 use crate::admission::Configuration;
-use crate::admission::configuration::Mistake;
 use crate::telemetry::{Health, Metrics, server};
 use anyhow::{Context as _, Result};
 use std::net::SocketAddr;
@@ -67,18 +66,11 @@ pub(super) fn metrics_address(address: &str) -> Result<Option<SocketAddr>> {
 /// What the file about admission says, the defaults without one; `None`, with what is wrong on
 /// standard error, for a broken one.
 pub(super) fn admission(path: Option<&Path>) -> Option<Configuration> {
-    let Some(path) = path else {
-        return Some(Configuration::default());
-    };
     let mut problems = Vec::new();
-    let read = files::open(path, true, &mut problems).and_then(|file| {
-        let refuse =
-            |mistake: Mistake| Problem::of_file(&file.name, mistake.line, mistake.message);
-        let read = Configuration::read(&file.text).map_err(refuse);
-        read.map_err(|problem| problems.push(problem)).ok()
-    });
-    if read.is_none() {
-        say(&problem::report(&problems, "nothing is served"));
+    let configuration = files::configuration(path, &mut problems);
+    if problems.is_empty() {
+        return Some(configuration);
     }
-    read
+    say(&problem::report(&problems, "nothing is served"));
+    None
 }

@@ -4,29 +4,26 @@
 //! would break first: it is ready only while it answers from a whole memory, and goes on answering
 //! for a while after it is not ready any more.
 
-use super::input::files;
-use super::input::problem::{self, Problem};
-use super::output::say;
-use crate::admission::Configuration;
+use super::process;
 use crate::api::duration;
 use crate::telemetry::metrics::Memory;
 use crate::telemetry::{Health, Metrics};
+use crate::webhook::certificates::{self, Pace, Serving, Settings};
 use crate::webhook::server::{self, Limits, Webhook};
 use crate::webhook::{State, watch};
-use anyhow::{Context as _, Result, bail};
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use anyhow::{Context as _, Result, anyhow, bail};
+use kube::Client;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
+
+/// The Service of `deploy/webhook.yaml`.
+const SERVICE: &str = "imageref-webhook";
 
 /// The configuration is wrong.
 const BAD_INPUT: u8 = 2;
@@ -63,12 +60,93 @@ pub(super) struct Arguments {
     /// The configuration of admission
     #[arg(long, env = "IMAGEREF_ADMISSION_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The folder with tls.crt and tls.key, as a mounted Secret of type kubernetes.io/tls
-    #[arg(long, env = "IMAGEREF_TLS_DIR", value_name = "FOLDER")]
-    tls_dir: PathBuf,
+    #[command(flatten)]
+    certificate: CertificateArguments,
     /// How long to go on answering after SIGTERM, until no API server asks here any more
     #[arg(long, env = "IMAGEREF_DRAIN", value_name = "DURATION", default_value = "5s", value_parser = drain)]
     drain: Duration,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug, clap::Args)]
+struct CertificateArguments {
+    /// A folder with tls.crt and tls.key, which somebody else renews, as a mounted Secret of type
+    /// kubernetes.io/tls; if left out, the webhook makes its certificate itself
+    #[arg(long, env = "IMAGEREF_TLS_DIR", value_name = "FOLDER")]
+    tls_dir: Option<PathBuf>,
+    /// Without --tls-dir: the Secret in the operator's namespace that the replicas share
+    #[arg(
+        long,
+        env = "IMAGEREF_TLS_SECRET",
+        value_name = "NAME",
+        default_value = "imageref-webhook-certificates"
+    )]
+    tls_secret: String,
+    /// Without --tls-dir: the names and addresses that API servers call the webhook by
+    /// [default: imageref-webhook.NAMESPACE.svc, with the operator's namespace]
+    #[arg(
+        long = "tls-names",
+        env = "IMAGEREF_TLS_NAMES",
+        value_name = "NAME,…",
+        value_delimiter = ','
+    )]
+    tls_names: Vec<String>,
+    /// Without --tls-dir: the ValidatingWebhookConfigurations whose caBundle to keep
+    #[arg(
+        long = "validating-configurations",
+        env = "IMAGEREF_VALIDATING_CONFIGURATIONS",
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "imageref-webhook"
+    )]
+    validating: Vec<String>,
+    /// Without --tls-dir: the MutatingWebhookConfigurations whose caBundle to keep
+    #[arg(
+        long = "mutating-configurations",
+        env = "IMAGEREF_MUTATING_CONFIGURATIONS",
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "imageref-webhook"
+    )]
+    mutating: Vec<String>,
+}
+
+impl CertificateArguments {
+    /// Has the certificate kept in the background until `stop`.
+    async fn keep(
+        self,
+        namespace: &str,
+        client: Client,
+        serving: Arc<Serving>,
+        stop: CancellationToken,
+    ) -> Result<()> {
+        if let Some(folder) = self.tls_dir {
+            // What cannot be read now is a mistake in the flag, rather than one of whoever renews it.
+            let loaded = certificates::load(&folder, &serving).await;
+            loaded.map_err(|why| anyhow!("--tls-dir: {why}"))?;
+            let every = certificates::EVERY;
+            tokio::spawn(certificates::follow(folder, every, serving, stop));
+            return Ok(());
+        }
+        let given = |names: Vec<String>| -> Vec<_> {
+            names.into_iter().filter(|name| !name.is_empty()).collect()
+        };
+        let mut names = given(self.tls_names);
+        if names.is_empty() {
+            names.push(certificates::service_name(SERVICE, namespace));
+        }
+        let settings = Settings {
+            namespace: namespace.to_owned(),
+            secret: self.tls_secret,
+            names,
+            validating: given(self.validating),
+            mutating: given(self.mutating),
+            pace: Pace::default(),
+        };
+        let now = jiff::Timestamp::now;
+        tokio::spawn(certificates::keep(client, settings, serving, now, stop));
+        Ok(())
+    }
 }
 
 fn drain(text: &str) -> Result<Duration, String> {
@@ -83,23 +161,31 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         metrics_address,
         operator_namespace,
         config,
-        tls_dir,
+        certificate,
         drain,
     } = arguments;
-    let Some(configuration) = configuration(config.as_deref()) else {
+    let Some(configuration) = process::admission(config.as_deref()) else {
         return Ok(ExitCode::from(BAD_INPUT));
     };
-    let certificate = certificate(&tls_dir)?;
-    let tls =
-        server::tls(Arc::new(SingleCertAndKey::from(certificate))).context("no TLS server")?;
-    let metrics_address = super::controller::socket_address(&metrics_address)?;
+    let metrics_address = process::metrics_address(&metrics_address)?;
+    let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
     let client = super::cluster::connect().await?;
+    let shown = Arc::<Serving>::default();
+    let tls = server::tls(shown.clone()).context("no TLS server")?;
+    certificate
+        .keep(
+            &operator_namespace,
+            client.clone(),
+            shown.clone(),
+            ended.clone(),
+        )
+        .await?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("--address: listening on {address}"))?;
     let metrics = Arc::<Metrics>::default();
     let health = Arc::new(Health::of("the webhook has"));
-    super::controller::serve_metrics(metrics_address, &metrics, &health).await?;
+    process::serve_metrics(metrics_address, &metrics, &health).await?;
 
     let state = Arc::new(State::new(configuration));
     metrics.admission.read_with({
@@ -108,6 +194,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
             references: state.read("", |known, _| known.len()),
             is_old: state.is_old(Instant::now()).is_some(),
         }
+    });
+    metrics.certificate_with({
+        let shown = shown.clone();
+        move || shown.expires_at().map(jiff::Timestamp::as_second)
     });
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -120,15 +210,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         (metrics, health.clone()),
         Limits::default(),
     );
-    let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let told = process::stop_on_signal()?;
     let mut watches = tokio::spawn(watch::keep(client, state.clone(), ended.clone()));
     let serving = server::serve(listener, tls, Arc::new(webhook), stop.clone());
     let mut serving = tokio::spawn(serving);
-    tokio::spawn(tell_ready(state, health.clone()));
+    tokio::spawn(tell_ready(state, shown, health.clone()));
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = told.cancelled() => {}
         // Neither ends by itself: without the one nobody is answered, without the other from what was.
         end = &mut serving => return end.context("serving reviews").and_then(|()| bail!("nothing is served")),
         end = &mut watches => return end.context("watching").and_then(|()| bail!("nothing is watched")),
@@ -147,48 +235,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says that the process is ready once everything is listed.
-async fn tell_ready(state: Arc<State>, health: Arc<Health>) {
+/// Says that the process is ready once everything is listed and there is a certificate to show.
+async fn tell_ready(state: Arc<State>, shown: Arc<Serving>, health: Arc<Health>) {
     let mut changes = state.changes();
     loop {
-        // A list takes effect a moment before it counts as read, and is no change by then.
+        // A list takes effect a moment before it counts as read, and is no change by then; neither is
+        // a certificate.
         let _ = tokio::time::timeout(Duration::from_millis(100), changes.changed()).await;
-        if state.is_ready() {
+        if state.is_ready() && shown.is_ready() {
             info!("everything is listed");
             return health.set_ready();
         }
     }
-}
-
-/// The default without a file; `None`, with what is wrong on standard error, for a broken one.
-fn configuration(path: Option<&Path>) -> Option<Configuration> {
-    let Some(path) = path else {
-        return Some(Configuration::default());
-    };
-    let mut problems = Vec::new();
-    let file = files::open(path, true, &mut problems);
-    let read = file.and_then(|file| {
-        let refuse = |mistake: crate::admission::configuration::Mistake| {
-            Problem::of_file(&file.name, mistake.line, mistake.message)
-        };
-        let read = Configuration::read(&file.text).map_err(refuse);
-        read.map_err(|problem| problems.push(problem)).ok()
-    });
-    if read.is_none() {
-        say(&problem::report(&problems, "nothing is served"));
-    }
-    read
-}
-
-/// The certificate and key of a folder.
-fn certificate(folder: &Path) -> Result<CertifiedKey> {
-    let (chain, key) = (folder.join("tls.crt"), folder.join("tls.key"));
-    let reading = |path: &Path| format!("--tls-dir: reading {}", path.display());
-    let chain: Vec<_> = CertificateDer::pem_file_iter(&chain)
-        .and_then(Iterator::collect)
-        .with_context(|| reading(&chain))?;
-    let key = PrivateKeyDer::from_pem_file(&key).with_context(|| reading(&key))?;
-    let provider = CryptoProvider::get_default().context("no provider of cryptography")?;
-    CertifiedKey::from_der(chain, key, provider)
-        .with_context(|| format!("--tls-dir: tls.crt and tls.key of {}", folder.display()))
 }

@@ -157,6 +157,11 @@ fn moves(before: &Entry, after: &Entry) -> Vec<Move> {
         before.accelerators != after.accelerators,
     );
     compare(
+        "followsTag",
+        |e| Some(e.follows_tag.to_string()),
+        before.follows_tag != after.follows_tag,
+    );
+    compare(
         "imageID",
         |e| e.image_id.clone(),
         before.image_id != after.image_id,

@@ -22,6 +22,11 @@ use std::collections::BTreeMap;
 /// reader passes over must not make an image look better than it is.
 pub const VERSION: u64 = 1;
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// What one `ImageRef` stands for.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +50,9 @@ pub struct Entry {
     /// What the image runs on; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accelerators: Vec<String>,
+    /// Whether its digest follows the tag (`digestPolicy: Always`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub follows_tag: bool,
     /// The platform's id of the image.
     #[serde(rename = "imageID", default, skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
@@ -73,6 +81,7 @@ impl Entry {
             arch: status.arch.clone(),
             platforms: status.platforms.clone(),
             accelerators: status.accelerators.clone(),
+            follows_tag: false,
             image_id: status.image_id.clone(),
             provider: status.provider.clone(),
             status: status.status.clone(),

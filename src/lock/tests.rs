@@ -261,14 +261,15 @@ fn entry() -> impl Strategy<Value = Entry> {
     );
     let texts = (text(), text(), text(), text(), text());
     let provider = option::of((text(), text()));
-    (names, texts, lists.clone(), lists, provider, text()).prop_map(
+    let rest = (text(), any::<bool>());
+    (names, texts, lists.clone(), lists, provider, rest).prop_map(
         |(
             (namespace, name),
             (image, digest, arch, id, state),
             platforms,
             accelerators,
             provider,
-            not_usable,
+            (not_usable, follows_tag),
         )| {
             Entry {
                 namespace,
@@ -278,6 +279,7 @@ fn entry() -> impl Strategy<Value = Entry> {
                 arch,
                 platforms,
                 accelerators,
+                follows_tag,
                 image_id: id,
                 provider: provider.map(|(kind, name)| ProviderRef {
                     kind: kind.unwrap_or_default(),

@@ -63,7 +63,7 @@ fn a_folder_without_a_certificate_ends_the_process_with_its_name() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.starts_with("error: --tls-dir: reading /none/tls.crt: "),
+        said.starts_with("error: --tls-dir: /none/tls.crt: "),
         "{said}"
     );
 }

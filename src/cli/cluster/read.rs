@@ -54,9 +54,11 @@ fn reference(mut object: DynamicObject) -> Reference {
         say(&format!("{}\n", printable(&line)));
         None
     });
+    let policy = object.data.pointer("/spec/digestPolicy");
     Reference {
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
+        follows_tag: policy.is_some_and(|policy| policy == "Always"),
         status: status.unwrap_or_default(),
     }
 }

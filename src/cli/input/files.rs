@@ -5,6 +5,8 @@
 //! nevertheless.
 
 use super::problem::Problem;
+use crate::admission::Configuration;
+use crate::cli::output::printable;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -128,6 +130,22 @@ pub(in crate::cli) fn open(
             None
         }
     }
+}
+
+/// The configuration of admission in a file; the default where there is none, and where it is broken.
+pub(in crate::cli) fn configuration(
+    path: Option<&Path>,
+    problems: &mut Vec<Problem>,
+) -> Configuration {
+    let file = path.and_then(|path| open(path, LARGEST_FILE, true, problems));
+    let Some(file) = file else {
+        return Configuration::default();
+    };
+    Configuration::read(&file.text).unwrap_or_else(|mistake| {
+        let message = printable(&mistake.message);
+        problems.push(Problem::of_file(&file.name, mistake.line, message));
+        Configuration::default()
+    })
 }
 
 fn text(

@@ -14,18 +14,26 @@ use std::fmt;
 pub(in crate::cli) struct Reference {
     pub(in crate::cli) namespace: String,
     pub(in crate::cli) name: String,
+    /// `spec.digestPolicy: Always`.
+    pub(in crate::cli) follows_tag: bool,
     pub(in crate::cli) status: ImageRefStatus,
 }
 
 impl Reference {
     /// What verdicts read of it.
     pub(in crate::cli) fn known(&self) -> KnownRef {
-        KnownRef::new(&self.namespace, &self.name, &self.status)
+        KnownRef {
+            follows_tag: self.follows_tag,
+            ..KnownRef::new(&self.namespace, &self.name, &self.status)
+        }
     }
 
     /// What a lock keeps of it.
     pub(in crate::cli) fn entry(&self) -> Entry {
-        Entry::new(&self.namespace, &self.name, &self.status)
+        Entry {
+            follows_tag: self.follows_tag,
+            ..Entry::new(&self.namespace, &self.name, &self.status)
+        }
     }
 
     /// The reason and the message of Ready, if it may not be used.
@@ -45,6 +53,7 @@ impl From<&Entry> for Reference {
         Self {
             namespace: entry.namespace.clone(),
             name: entry.name.clone(),
+            follows_tag: entry.follows_tag,
             status: entry.to_status(),
         }
     }
@@ -65,12 +74,18 @@ impl References {
         let candidate = reader.single(object, true);
         let namespace = candidate.namespace.clone().unwrap_or_default();
         let name = candidate.name.clone();
+        let policy = object
+            .node
+            .get("spec")
+            .and_then(|spec| spec.get("digestPolicy"));
+        let follows_tag = policy.is_some_and(|policy| policy.to_value() == "Always");
         let Some(status) = object.node.get("status").filter(|node| !node.is_null()) else {
             let line = object.node.line_of("metadata.name");
             let place = format!("{}:{line}", object.file);
             let bare = Reference {
                 namespace,
                 name,
+                follows_tag,
                 status: ImageRefStatus::default(),
             };
             return self.unanswered.push((place, bare));
@@ -79,6 +94,7 @@ impl References {
             Ok(status) => self.answered.push(Reference {
                 namespace,
                 name,
+                follows_tag,
                 status,
             }),
             Err(error) => {

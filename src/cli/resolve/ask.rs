@@ -7,7 +7,7 @@
 use super::credentials::{self, Environment, Missing};
 use super::manifests::Manifests;
 use crate::api::condition::{self, ConditionType, Truth};
-use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
+use crate::api::{DigestPolicy, ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::cli::input::object::NAME_LABEL;
 use crate::cli::input::reference::Reference;
 use crate::cloud::gate::{Gate, Gates, Limits};
@@ -76,6 +76,7 @@ impl Answer {
         Reference {
             namespace: self.object.namespace().unwrap_or_default(),
             name: self.object.name_any(),
+            follows_tag: self.object.spec.digest_policy() == DigestPolicy::Always,
             status: self.object.status.unwrap_or_default(),
         }
     }

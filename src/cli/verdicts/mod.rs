@@ -15,10 +15,12 @@ pub(super) use table::findings;
 
 use super::input::files;
 use super::input::problem::Problem;
-use super::output::{printable, put, say};
+use super::output::{put, say};
+use crate::admission::mutation::{PatchOperation, mutate};
 use crate::admission::{Configuration, Context, Decision, Known, Mode, Verdict, extract, verdict};
 use anyhow::Result;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,17 +77,7 @@ impl JudgeArguments {
 
     /// The default where there is none, and where it is broken: the files are read nevertheless.
     pub(super) fn configuration(&self, problems: &mut Vec<Problem>) -> Configuration {
-        let path = self.config.as_deref();
-        let Some(file) =
-            path.and_then(|path| files::open(path, files::LARGEST_FILE, true, problems))
-        else {
-            return Configuration::default();
-        };
-        Configuration::read(&file.text).unwrap_or_else(|mistake| {
-            let message = printable(&mistake.message);
-            problems.push(Problem::of_file(&file.name, mistake.line, message));
-            Configuration::default()
-        })
+        files::configuration(self.config.as_deref(), problems)
     }
 
     /// Prints the report; the exit code of the process.
@@ -127,19 +119,39 @@ pub(super) fn judge(
     labels: Option<&BTreeMap<String, String>>,
     around: &Around<'_>,
 ) -> Option<(Option<Mode>, Verdict)> {
-    let configuration = around.configuration;
-    let workload = extract(object, configuration)?;
+    let (known, configuration) = (around.known, around.configuration);
     let empty = BTreeMap::new();
+    let of_namespace = labels.unwrap_or(&empty);
     let mut context = Context {
         own_namespace: around.own_namespace,
-        ..Context::of_namespace(namespace, labels.unwrap_or(&empty))
+        ..Context::of_namespace(namespace, of_namespace)
     };
+    // As an API server does: names are replaced by images before anything is judged.
+    let mutated = mutate(object, namespace, of_namespace, "", known, configuration);
+    let object = match mutated {
+        Ok(patch) if patch.is_empty() => Cow::Borrowed(object),
+        Ok(patch) => Cow::Owned(patched(object.clone(), patch)),
+        Err(verdict) => return Some((Some(Mode::Enforce), verdict)),
+    };
+    let workload = extract(&object, configuration)?;
     let unknown = labels.is_none().then_some(Mode::Enforce);
     if let Some(mode) = around.mode.or(unknown) {
         context.mode = Some(mode);
         context.templates = Some(mode);
     }
     let mode = context.mode_of(workload.subject);
-    let verdict = verdict(&workload, None, &context, around.known, configuration);
+    let verdict = verdict(&workload, None, &context, known, configuration);
     Some((mode, verdict))
+}
+
+/// The object with other images. What is added beside them, a verdict does not read.
+fn patched(mut object: Value, patch: Vec<PatchOperation>) -> Value {
+    for operation in patch {
+        if let PatchOperation::Replace { path, value } = operation
+            && let Some(place) = object.pointer_mut(&path)
+        {
+            *place = value;
+        }
+    }
+    object
 }

@@ -122,6 +122,10 @@ const fn words(reason: Reason) -> (&'static str, &'static str) {
             "The namespace requires images to be named by digest.",
             "Use the image that the message names. If the ImageRef knows no digest, set its `spec.digestPolicy`.",
         ),
+        Reason::MovingDigest => (
+            "The ImageRef follows its tag, and pods of one controller could get different images.",
+            "Set its `spec.digestPolicy` to IfNotPresent, or use the image that the message names.",
+        ),
         Reason::TooManyImages => (
             "The object has more pod templates or images than are judged.",
             "Split it.",

@@ -20,9 +20,19 @@ const FILES: [&str; 2] = ["tls.crt", "tls.key"];
 /// How often the files are read. The kubelet exchanges mounted Secrets about once a minute.
 pub const EVERY: Duration = Duration::from_secs(10);
 
-/// Serves the certificate in `tls.crt` with the key in `tls.key`, and reads both again and again until
-/// `stop`. Where they cannot be read, the last that could is served, and [`Serving::last_error`] says
-/// why.
+/// Serves the certificate in `tls.crt` with the key in `tls.key`.
+///
+/// # Errors
+/// Which file cannot be read, or why the two are no pair; what was served before is served on.
+pub async fn load(directory: &Path, serving: &Serving) -> Result<(), String> {
+    let pair = Arc::new(read(directory).await?);
+    if serving.serve(&pair) {
+        info!(expires = %pair.not_after(), "another certificate is served");
+    }
+    Ok(())
+}
+
+/// Loads the files again and again until `stop`; [`Serving::last_error`] says why if they cannot be.
 pub async fn follow(
     directory: impl AsRef<Path>,
     every: Duration,
@@ -31,16 +41,7 @@ pub async fn follow(
 ) {
     let directory = directory.as_ref();
     loop {
-        let error = match read(directory).await {
-            Ok(pair) => {
-                let pair = Arc::new(pair);
-                if serving.serve(&pair) {
-                    info!(expires = %pair.not_after(), "another certificate is served");
-                }
-                None
-            }
-            Err(why) => Some(why),
-        };
+        let error = load(directory, &serving).await.err();
         let text = error.clone();
         if serving.note(error)
             && let Some(error) = text

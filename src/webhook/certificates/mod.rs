@@ -26,7 +26,7 @@ mod pair;
 mod plan;
 mod serving;
 
-pub use files::{EVERY, follow};
+pub use files::{EVERY, follow, load};
 pub use objects::FIELD_MANAGER;
 pub use pair::BadPair;
 pub use serving::Serving;
