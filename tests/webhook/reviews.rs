@@ -1,7 +1,8 @@
 //! Reviews with an answer, and what passes without a look.
 
 use crate::verdict::world::{A, TORCH, World, declared, pod, unusable};
-use imageref::admission::review::{self, Endpoint};
+use base64::Engine as _;
+use imageref::admission::review::{self, Endpoint, Surroundings};
 use imageref::admission::{Configuration, Known, Mode};
 use serde_json::{Value, json};
 
@@ -29,8 +30,22 @@ fn with(mut review: Value, path: &str, value: Value) -> Value {
     review
 }
 
+/// Of a namespace that is not known.
+pub(super) fn around<'a>(known: &'a Known, configuration: &'a Configuration) -> Surroundings<'a> {
+    Surroundings {
+        labels: None,
+        own_namespace: "imageref-system",
+        known,
+        configuration,
+    }
+}
+
 /// The response to a review, in a world whose labels are known or not.
 fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
+    respond_at(world, Endpoint::Validate(mode), is_known, review)
+}
+
+fn respond_at(world: &World, endpoint: Endpoint, is_known: bool, review: &Value) -> Value {
     let configuration = Configuration::new(world.file.clone()).unwrap();
     let mut known = Known::new(configuration.mirrors());
     for one in &world.refs {
@@ -38,15 +53,11 @@ fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
     }
     let bytes = serde_json::to_vec(review).unwrap();
     let request = review::Request::read(&bytes).unwrap();
-    let labels = is_known.then_some(&world.labels);
-    let outcome = review::judge(
-        &request,
-        mode,
-        labels,
-        "imageref-system",
-        &known,
-        &configuration,
-    );
+    let around = Surroundings {
+        labels: is_known.then_some(&world.labels),
+        ..around(&known, &configuration)
+    };
+    let outcome = review::judge(&request, endpoint, &around);
     let answer: Value = serde_json::from_str(&review::judged(&request, &outcome, None)).unwrap();
     assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(answer["kind"], "AdmissionReview");
@@ -83,6 +94,7 @@ fn a_path_is_a_mode_and_others_are_nothing() {
         mode("/validate/enforce"),
         Some(Endpoint::Validate(Mode::Enforce))
     );
+    assert_eq!(mode("/mutate"), Some(Endpoint::Mutate));
     assert_eq!(mode("/validate/warn"), Some(Endpoint::Validate(Mode::Warn)));
     assert_eq!(
         mode("/validate/audit"),
@@ -176,6 +188,54 @@ fn templates_are_warned_about_unless_their_label_enforces() {
     let world = torch().labelled(label, "enforce");
     let answer = respond(&world, Mode::Warn, true, &review(&deployment(&bad())));
     assert_eq!(answer["allowed"], true);
+}
+
+#[test]
+fn names_are_replaced_where_the_path_says_so_or_the_pod_is_refused() {
+    let pinned = format!("{TORCH}:3@{A}");
+    let world = World::of([
+        declared("torch", &pinned),
+        declared("moving", &format!("{TORCH}:1")),
+    ]);
+    let mutate = |review: &Value| respond_at(&world, Endpoint::Mutate, true, review);
+    let named = review(&pod("imageref://torch"));
+    let answer = mutate(&named);
+    assert_eq!(answer["allowed"], true);
+    assert_eq!(answer["patchType"], "JSONPatch");
+    let patch = answer["patch"].as_str().unwrap();
+    let patch = base64::engine::general_purpose::STANDARD
+        .decode(patch)
+        .unwrap();
+    let patch: Value = serde_json::from_slice(&patch).unwrap();
+    assert_eq!(
+        patch[0],
+        json!({"op": "replace", "path": "/spec/containers/0/image", "value": pinned})
+    );
+    assert_eq!(
+        answer["auditAnnotations"],
+        json!({"mode": "mutate", "decision": "Allow"})
+    );
+
+    let answer = mutate(&review(&pod("imageref://moving")));
+    assert_eq!(answer["allowed"], false);
+    assert_eq!(answer["auditAnnotations"]["reasons"], "DigestRequired");
+    let nothing = mutate(&review(&bad()));
+    assert_eq!(nothing["allowed"], true);
+    assert!(nothing.get("patch").is_none());
+    let passing = [
+        with(named.clone(), "/namespace", "kube-system".into()),
+        with(named.clone(), "/namespace", "imageref-system".into()),
+        // A pod keeps what it was made with.
+        with(named, "/operation", "UPDATE".into()),
+    ];
+    for review in passing {
+        let answer = mutate(&review);
+        assert_eq!(
+            answer,
+            json!({"uid": answer["uid"], "allowed": true}),
+            "{review}"
+        );
+    }
 }
 
 #[test]
@@ -359,7 +419,8 @@ fn many_findings_are_counted_and_long_ones_cut_within_what_api_servers_pass_on()
     let configuration = Configuration::default();
     let known = Known::new(configuration.mirrors());
     let request = review::Request::read(&serde_json::to_vec(&review).unwrap()).unwrap();
-    let outcome = review::judge(&request, Mode::Warn, None, "", &known, &configuration);
+    let warn = Endpoint::Validate(Mode::Warn);
+    let outcome = review::judge(&request, warn, &around(&known, &configuration));
     let why = "w".repeat(2000);
     let answer: Value =
         serde_json::from_str(&review::judged(&request, &outcome, Some(&why))).unwrap();
@@ -419,7 +480,11 @@ fn a_broken_watch_is_told_with_what_is_refused_or_warned_about_and_with_nothing_
     let labels = std::collections::BTreeMap::new();
     let told = |object: &Value, mode| {
         let request = review::Request::read(&serde_json::to_vec(&review(object)).unwrap()).unwrap();
-        let outcome = review::judge(&request, mode, Some(&labels), "", &known, &configuration);
+        let around = Surroundings {
+            labels: Some(&labels),
+            ..around(&known, &configuration)
+        };
+        let outcome = review::judge(&request, Endpoint::Validate(mode), &around);
         let answer = review::judged(&request, &outcome, Some("the watch\nis\u{7}broken"));
         let answer: Value = serde_json::from_str(&answer).unwrap();
         answer["response"]["warnings"].as_array().map_or(0, |all| {
