@@ -60,10 +60,13 @@ bench: tools ## Measure the operator beside a bare client; REFS=100,1000 SCENARI
 	  $(CARGO) build --release --bin imageref; \
 	  $(CARGO) build --release -p bench; \
 	  wait $$control_plane; trap - EXIT
-	@$(if $(SCENARIOS),,target/release/bench --verdicts)
 	@# 100,000 ImageRefs with their copies and revisions are more than etcd's 2 GiB.
 	@ETCD_QUOTA_BACKEND_BYTES=8589934592 target/release/bench $(if $(REFS),--refs $(REFS)) $(if $(SCENARIOS),--scenarios $(SCENARIOS)) \
 	  $(if $(SECRETS),--secrets $(SECRETS))
+
+.PHONY: bench-admission
+bench-admission: ## Measure admission: in one process, over TLS, and through the API server
+	@$(MAKE) bench REFS=10000 SCENARIOS=admission_in_process,admission_tls,admission_apiserver
 
 .PHONY: bench-verdict
 bench-verdict: tools ## Measure verdicts of admission in one process, without a control plane

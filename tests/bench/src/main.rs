@@ -4,6 +4,7 @@
 //! scenario runs. The invariant that would break first: what was measured is on disk as soon as it
 //! was measured, so that an interrupted run loses one scenario only.
 
+mod admission;
 mod bare;
 mod depot;
 mod fleet;
@@ -99,7 +100,8 @@ async fn run(arguments: Arguments) -> Result<()> {
     let mut traffic = Vec::new();
     for refs in &arguments.refs {
         let program = &arguments.operator;
-        let mut trial = Trial::start(program, &progress, *refs, arguments.secrets).await?;
+        let secrets = arguments.secrets;
+        let mut trial = Trial::start(program, &progress, *refs, secrets, &arguments.out).await?;
         for scenario in arguments.scenarios(*refs) {
             let (row, requests) = trial.run(scenario).await?;
             traffic.push(Traffic {
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn all_scenarios_run_unless_some_are_named_or_the_size_is_large() {
-        assert_eq!(scenarios(&[], 100).len(), 5);
+        assert_eq!(scenarios(&[], 100).len(), 9);
         let large = [Scenario::ColdStart, Scenario::SteadyRefresh];
         assert_eq!(scenarios(&[], 100_000), large);
         let named = ["--scenarios", "restart,cold_start"];

@@ -74,6 +74,7 @@ impl Meter {
             rss_peak_mib: Some(rss.peak),
             rss_steady_mib: Some(rss.current),
             cpu_seconds: Some(proc::cpu_seconds(operator.pid)? - self.cpu),
+            ..Row::default()
         };
         Ok((row, requests))
     }

@@ -273,7 +273,7 @@ mod tests {
             status_writes: None,
             rss_peak_mib: None,
             rss_steady_mib: None,
-            cpu_seconds: None,
+            ..Row::default()
         }
     }
 

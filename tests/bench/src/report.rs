@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// One scenario at one number of references.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// Its name.
     pub(crate) scenario: String,
@@ -31,10 +31,16 @@ pub(crate) struct Row {
     pub(crate) rss_steady_mib: Option<f64>,
     /// The operator's CPU time.
     pub(crate) cpu_seconds: Option<f64>,
+    /// The middle latency of a review of admission.
+    pub(crate) p50_ms: Option<f64>,
+    /// The latency that one review in a hundred exceeds.
+    pub(crate) p99_ms: Option<f64>,
+    /// Reviews that were answered one after the other or side by side, without a pause.
+    pub(crate) verdicts_per_second: Option<f64>,
 }
 
 /// The keys of a row, in their order.
-pub(crate) const COLUMNS: [&str; 10] = [
+pub(crate) const COLUMNS: [&str; 13] = [
     "scenario",
     "refs",
     "seconds",
@@ -45,10 +51,13 @@ pub(crate) const COLUMNS: [&str; 10] = [
     "rss_peak_mib",
     "rss_steady_mib",
     "cpu_seconds",
+    "p50_ms",
+    "p99_ms",
+    "verdicts_per_second",
 ];
 
 impl Row {
-    fn cells(&self) -> [String; 10] {
+    fn cells(&self) -> [String; 13] {
         let decimal = |value: Option<f64>, digits: usize| {
             value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
         };
@@ -65,6 +74,9 @@ impl Row {
             decimal(self.rss_peak_mib, 1),
             decimal(self.rss_steady_mib, 1),
             decimal(self.cpu_seconds, 2),
+            decimal(self.p50_ms, 3),
+            decimal(self.p99_ms, 3),
+            decimal(self.verdicts_per_second, 0),
         ]
     }
 }
@@ -81,7 +93,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
                 .unwrap_or_default()
         })
         .collect();
-    let line = |row: &[String; 10]| {
+    let line = |row: &[String; 13]| {
         let padded = row
             .iter()
             .zip(&widths)
@@ -155,6 +167,7 @@ mod tests {
             rss_peak_mib: Some(31.25),
             rss_steady_mib: Some(30.0),
             cpu_seconds: Some(0.2),
+            ..Row::default()
         }
     }
 

@@ -93,10 +93,6 @@ impl Site {
 
     /// Starts the operator for one fleet; it asks the registry at this origin, or none.
     pub(crate) async fn operate(&self, fleet: &Fleet, registry: Option<&str>) -> Result<Operator> {
-        let token = self
-            .cluster
-            .service_account_token("imageref-system", "imageref")?;
-        let kubeconfig = self.cluster.kubeconfig_with_token(&token)?;
         let registries = match registry {
             Some(origin) => format!("--registry-mirror={REGISTRY}={origin}"),
             None => "--no-registries".to_owned(),
@@ -111,11 +107,39 @@ impl Site {
             "--namespaces",
             &fleet.namespaces().join(","),
         ];
+        self.process("imageref", &args).await
+    }
+
+    /// Starts the webhook, whose certificate is in a folder.
+    pub(crate) async fn admit(&self, certificate: &Path) -> Result<Operator> {
+        let folder = certificate.display().to_string();
+        let address = "127.0.0.1:0";
+        let args = ["webhook", "--address", address, "--tls-dir", &folder];
+        self.process("imageref-webhook", &args).await
+    }
+
+    /// A folder for files that go with the cluster.
+    pub(crate) fn folder(&self) -> &Path {
+        self.cluster.folder()
+    }
+
+    /// Applies a manifest.
+    pub(crate) fn apply(&self, manifest: &str) -> Result<()> {
+        let apply = ["apply", "-f", "-"];
+        self.cluster.kubectl_with_stdin(&apply, manifest).map(drop)
+    }
+
+    /// Starts the program under the rights of a ServiceAccount.
+    async fn process(&self, account: &str, args: &[&str]) -> Result<Operator> {
+        let token = self
+            .cluster
+            .service_account_token("imageref-system", account)?;
+        let kubeconfig = self.cluster.kubeconfig_with_token(&token)?;
         let started = Instant::now();
         let server = Server::spawn(Spec {
             name: "operator",
             program: self.program.clone(),
-            args: args.map(str::to_owned).to_vec(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             env: vec![
                 ("KUBECONFIG".into(), kubeconfig.display().to_string()),
                 ("IMAGEREF_METRICS_ADDRESS".into(), "127.0.0.1:0".into()),
@@ -174,6 +198,11 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
+    /// What it said so far.
+    pub(crate) fn log(&self) -> String {
+        self.server.log()
+    }
+
     /// An error with its last words if it has ended.
     pub(crate) fn alive(&mut self) -> Result<()> {
         match self.server.ended() {

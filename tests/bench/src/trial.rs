@@ -4,8 +4,11 @@
 //! or drawn. The invariant that would break first: the bare client is measured before and after
 //! each operator's run that is compared with it, so that neither always has the emptier store.
 
+mod admission;
 mod digests;
+mod scenario;
 
+use crate::admission::Gate;
 use crate::bare::{Control, prepare};
 use crate::fleet::{Fleet, create};
 use crate::meter::{Finding, Meter};
@@ -13,11 +16,15 @@ use crate::progress::Progress;
 use crate::sight::{Sight, View};
 use crate::site::{Operator, Site};
 use crate::traffic::Traffic;
+use crate::verdicts;
 use anyhow::{Result, ensure};
 use kube::api::{ListParams, Request};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+pub(crate) use scenario::Scenario;
 
 /// From so many references on memory and correctness are measured, and no time is compared: the bare
 /// client would write as many statuses twice.
@@ -51,41 +58,6 @@ const SPREAD: f64 = 1.25;
 /// References whose statuses the bare client writes again.
 const SAMPLES: u32 = 50;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Scenario {
-    /// New references, none of them broken, and an operator that starts.
-    ColdStart,
-    /// The same with 1 % of them broken.
-    BrokenRefs,
-    /// A cold start beside many Secrets of another namespace; asked for by their number.
-    #[value(skip)]
-    ForeignSecrets,
-    /// An operator that starts with resolved references.
-    Restart,
-    /// Some intervals in which nothing changes.
-    SteadyRefresh,
-    /// Two intervals without the cloud.
-    Outage,
-    /// Some intervals in which nothing changes, and every look asks for the digest.
-    DigestRefresh,
-}
-
-impl Scenario {
-    fn name(self) -> &'static str {
-        match self {
-            Self::ColdStart => "cold_start",
-            Self::BrokenRefs => "broken_refs",
-            Self::ForeignSecrets => "foreign_secrets",
-            Self::Restart => "restart",
-            Self::SteadyRefresh => "steady_refresh",
-            Self::Outage => "outage",
-            Self::DigestRefresh => "digest_refresh",
-        }
-    }
-}
-
 /// The references that later scenarios go on with, and their operator.
 struct Resident {
     sight: Sight,
@@ -104,6 +76,8 @@ pub(crate) struct Trial<'a> {
     resolved: Option<Fleet>,
     each_minute: bool,
     resident: Option<Resident>,
+    gate: Option<Gate>,
+    out: &'a Path,
 }
 
 impl<'a> Trial<'a> {
@@ -113,6 +87,7 @@ impl<'a> Trial<'a> {
         progress: &'a Progress,
         refs: u32,
         secrets: u32,
+        out: &'a Path,
     ) -> Result<Self> {
         progress.step("starting a control plane", 1);
         let site = Site::start(program).await?;
@@ -129,6 +104,8 @@ impl<'a> Trial<'a> {
             resolved: None,
             each_minute: false,
             resident: None,
+            gate: None,
+            out,
         })
     }
 
@@ -145,6 +122,11 @@ impl<'a> Trial<'a> {
             Scenario::SteadyRefresh => self.steady_refresh().await,
             Scenario::Outage => self.outage().await,
             Scenario::DigestRefresh => self.digest_refresh().await,
+            Scenario::AdmissionInProcess => {
+                self.progress.step(scenario.name(), 3);
+                Ok((verdicts::measured(self.out, self.refs)?, BTreeMap::new()))
+            }
+            Scenario::AdmissionTls | Scenario::AdmissionApiserver => self.admission(scenario).await,
         }
     }
 

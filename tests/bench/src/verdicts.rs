@@ -4,7 +4,7 @@
 //! invariant that would break first: a request counts from when it was due, so that one that is
 //! slow shows in those behind it too.
 
-use crate::report;
+use crate::report::{self, Row};
 use anyhow::{Context as _, Result, ensure};
 use imageref::admission::{Configuration, Context, Decision, Known, KnownRef, extract, verdict};
 use imageref::api::ProviderKind;
@@ -16,7 +16,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const REFS: usize = 10_000;
+const REFS: u32 = 10_000;
 const CONTAINERS: usize = 10;
 const NAMESPACE: &str = "team-1";
 
@@ -38,10 +38,12 @@ struct Case {
 
 /// What was measured of a case.
 #[derive(Serialize)]
-struct Row {
+struct Measured {
     scenario: &'static str,
     case: &'static str,
-    refs: usize,
+    refs: u32,
+    /// How long the paced requests took.
+    seconds: f64,
     containers: usize,
     requests_per_second: u32,
     /// From when a request was due until its verdict, its JSON read meanwhile.
@@ -53,27 +55,56 @@ struct Row {
     /// The same with the JSON read for each.
     requests_per_second_without_pause: f64,
     /// Every paced request, in their order.
+    #[serde(skip)]
     latencies_ns: Vec<u64>,
 }
 
-/// Measures every case, prints a table and writes `verdict.json`.
+/// Measures every case and prints a table.
 pub(crate) fn run(out: &Path) -> Result<()> {
     let machine = report::machine();
-    let configuration = Configuration::default();
-    let cases = cases(&configuration, REFS)?;
-    let rows: Result<Vec<_>> = cases
-        .iter()
-        .map(|case| measure(case, &configuration))
-        .collect();
-    let rows = rows?;
-    let all = json!({"machine": machine, "rows": rows});
-    report::write_json(&out.join("verdict.json"), &all)?;
+    let rows = measure_all(out, REFS)?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{machine}\n\n{}", table(&rows))?;
     Ok(())
 }
 
-fn measure(case: &Case, configuration: &Configuration) -> Result<Row> {
+/// Measures every case; each number of the row is that of the worst.
+pub(crate) fn measured(out: &Path, refs: u32) -> Result<Row> {
+    let rows = measure_all(out, refs)?;
+    let worst = |of: fn(&Measured) -> f64| rows.iter().map(of).reduce(f64::max);
+    let slowest = rows.iter().map(|row| row.verdicts_per_second);
+    Ok(Row {
+        scenario: "admission_in_process".into(),
+        refs,
+        seconds: worst(|row| row.seconds),
+        p50_ms: worst(|row| row.p50_ms),
+        p99_ms: worst(|row| row.p99_ms),
+        verdicts_per_second: slowest.reduce(f64::min),
+        ..Row::default()
+    })
+}
+
+/// Writes `verdict.json`, and every latency beside it.
+fn measure_all(out: &Path, refs: u32) -> Result<Vec<Measured>> {
+    let machine = report::machine();
+    let configuration = Configuration::default();
+    let cases = cases(&configuration, refs)?;
+    let rows: Result<Vec<_>> = cases
+        .iter()
+        .map(|case| measure(case, refs, &configuration))
+        .collect();
+    let rows = rows?;
+    let all = json!({"machine": machine, "rows": rows});
+    report::write_json(&out.join("verdict.json"), &all)?;
+    let latencies: BTreeMap<_, _> = rows
+        .iter()
+        .map(|row| (row.case, &row.latencies_ns))
+        .collect();
+    report::write_json(&out.join("verdict-latencies-ns.json"), &latencies)?;
+    Ok(rows)
+}
+
+fn measure(case: &Case, refs: u32, configuration: &Configuration) -> Result<Measured> {
     let labels = BTreeMap::from([("imageref.dev/admission".to_owned(), "enforce".to_owned())]);
     let context = Context::of_namespace(NAMESPACE, &labels);
     let judge = |pod: &Value| -> Result<()> {
@@ -88,17 +119,20 @@ fn measure(case: &Case, configuration: &Configuration) -> Result<Row> {
         Ok(())
     };
     let answer = || judge(&serde_json::from_slice(&case.body)?);
+    let begun = Instant::now();
     let latencies = paced(REQUESTS, Duration::from_secs(1) / PER_SECOND, answer)?;
+    let seconds = begun.elapsed().as_secs_f64();
     let pod: Value = serde_json::from_slice(&case.body)?;
     let verdicts_per_second = without_pause(WITHOUT_PAUSE, || judge(&pod))?;
     let requests_per_second_without_pause = without_pause(WITHOUT_PAUSE, answer)?;
     let mut sorted = latencies.clone();
     sorted.sort_unstable();
     let at = |percent| milliseconds(percentile(&sorted, percent));
-    Ok(Row {
+    Ok(Measured {
         scenario: "admission_in_process",
         case: case.name,
-        refs: case.known.len(),
+        refs,
+        seconds,
         containers: CONTAINERS,
         requests_per_second: PER_SECOND,
         p50_ms: at(50),
@@ -138,12 +172,12 @@ fn without_pause(count: u32, mut work: impl FnMut() -> Result<()>) -> Result<f64
 }
 
 /// The smallest value that `percent` of all do not exceed.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
@@ -153,12 +187,12 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 /// Every image allowed, none declared, and each with another tag of a repository in which all
 /// references are.
-fn cases(configuration: &Configuration, refs: usize) -> Result<[Case; 3]> {
+fn cases(configuration: &Configuration, refs: u32) -> Result<[Case; 3]> {
     let (mut spread, mut crowded) = (
         Known::new(configuration.mirrors()),
         Known::new(configuration.mirrors()),
     );
-    for n in 0..refs {
+    for n in 0..usize::try_from(refs)? {
         spread.insert(reference(&format!("team-{}", n % 20), n, spread_image(n)));
         crowded.insert(reference(NAMESPACE, n, crowded_image(&format!("v{n}"))));
     }
@@ -167,19 +201,19 @@ fn cases(configuration: &Configuration, refs: usize) -> Result<[Case; 3]> {
             name: "allowed",
             known: spread.clone(),
             // One of twenty references is in the pod's namespace.
-            body: pod(|n| spread_image(n * 20 + 1))?,
+            body: pod(NAMESPACE, |n| spread_image(n * 20 + 1))?,
             expected: Decision::Allow,
         },
         Case {
             name: "unknown",
             known: spread,
-            body: pod(|n| format!("busybox:{n}"))?,
+            body: pod(NAMESPACE, |n| format!("busybox:{n}"))?,
             expected: Decision::Deny,
         },
         Case {
             name: "other tag, crowded",
             known: crowded,
-            body: pod(|n| crowded_image(&format!("x{n}")))?,
+            body: pod(NAMESPACE, |n| crowded_image(&format!("x{n}")))?,
             expected: Decision::Deny,
         },
     ])
@@ -206,7 +240,8 @@ fn crowded_image(tag: &str) -> String {
     format!("swr.cn-north-4.myhuaweicloud.com/ai/one:{tag}")
 }
 
-fn pod(image: impl Fn(usize) -> String) -> Result<Vec<u8>> {
+/// A pod of many containers for nodes with Ascend devices.
+pub(crate) fn pod(namespace: &str, image: impl Fn(usize) -> String) -> Result<Vec<u8>> {
     let containers = (0..CONTAINERS).map(|n| {
         json!({"name": format!("c{n}"), "image": image(n),
             "command": ["python", "train.py"], "env": [{"name": "RANK", "value": n.to_string()}],
@@ -215,7 +250,7 @@ fn pod(image: impl Fn(usize) -> String) -> Result<Vec<u8>> {
     });
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "train", "namespace": NAMESPACE, "labels": {"app": "train"}},
+        "metadata": {"name": "train", "namespace": namespace, "labels": {"app": "train"}},
         "spec": {
             "containers": containers.collect::<Vec<_>>(),
             "nodeSelector": {"kubernetes.io/arch": "arm64"},
@@ -225,7 +260,7 @@ fn pod(image: impl Fn(usize) -> String) -> Result<Vec<u8>> {
     serde_json::to_vec(&pod).context("writing a pod")
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[Measured]) -> String {
     let mut text = format!(
         "{} references, pods of {CONTAINERS} containers, {PER_SECOND} requests a second in one thread\n\n",
         rows.first().map_or(0, |row| row.refs)
