@@ -4,13 +4,11 @@ use super::network::{NetworkArguments, OwnArguments};
 use crate::api::duration;
 use crate::cloud::gate::Limits;
 use crate::controller::{self, Config};
-use crate::telemetry::{Health, Metrics, server};
+use crate::telemetry::{Health, Metrics};
 use anyhow::{Context as _, Result, bail};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -116,7 +114,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         metrics_address,
         instance,
     } = arguments;
-    let metrics_address = socket_address(&metrics_address)?;
+    let metrics_address = super::metrics::socket_address(&metrics_address)?;
     let (metrics, health) = (Arc::<Metrics>::default(), Arc::<Health>::default());
     let (clouds, exchanger) = network.clients(&own)?;
     let clouds = clouds.with_metrics(metrics.clone());
@@ -128,7 +126,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
-    serve_metrics(metrics_address, &metrics, &health).await?;
+    super::metrics::serve(metrics_address, &metrics, &health).await?;
     let config = Config {
         operator_namespace,
         cluster_providers: cluster_providers || namespaces.is_none(),
@@ -169,34 +167,6 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     .context("the controller ended")?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
-}
-
-/// Serves metrics and health in the background.
-pub(super) async fn serve_metrics(
-    address: Option<SocketAddr>,
-    metrics: &Arc<Metrics>,
-    health: &Arc<Health>,
-) -> Result<()> {
-    let Some(address) = address else {
-        return Ok(());
-    };
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("--metrics-address: listening on {address}"))?;
-    info!(address = %listener.local_addr()?, "metrics and health are served");
-    tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
-    Ok(())
-}
-
-/// Where to serve metrics; `None` for nowhere.
-pub(super) fn socket_address(address: &str) -> Result<Option<SocketAddr>> {
-    if address.is_empty() {
-        return Ok(None);
-    }
-    let parsed = address.parse().with_context(|| {
-        format!("--metrics-address: {address:?} is no address with a port, such as 0.0.0.0:8080")
-    })?;
-    Ok(Some(parsed))
 }
 
 /// The namespaces to serve, each once; `None` for all.

@@ -9,6 +9,7 @@ mod cluster;
 mod controller;
 mod crd;
 mod input;
+mod metrics;
 mod network;
 mod output;
 mod resolve;

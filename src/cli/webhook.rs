@@ -8,6 +8,7 @@ use super::input::files;
 use super::input::problem::{self, Problem};
 use super::output::say;
 use crate::admission::Configuration;
+use crate::admission::configuration::Mistake;
 use crate::api::duration;
 use crate::telemetry::metrics::Memory;
 use crate::telemetry::{Health, Metrics};
@@ -92,14 +93,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let certificate = certificate(&tls_dir)?;
     let tls =
         server::tls(Arc::new(SingleCertAndKey::from(certificate))).context("no TLS server")?;
-    let metrics_address = super::controller::socket_address(&metrics_address)?;
+    let metrics_address = super::metrics::socket_address(&metrics_address)?;
     let client = super::cluster::connect().await?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("--address: listening on {address}"))?;
     let metrics = Arc::<Metrics>::default();
     let health = Arc::new(Health::of("the webhook has"));
-    super::controller::serve_metrics(metrics_address, &metrics, &health).await?;
+    super::metrics::serve(metrics_address, &metrics, &health).await?;
 
     let state = Arc::new(State::new(configuration));
     metrics.admission.read_with({
@@ -129,9 +130,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
-        // Neither ends by itself: without the one nobody is answered, without the other from what was.
-        end = &mut serving => return end.context("serving reviews").and_then(|()| bail!("nothing is served")),
-        end = &mut watches => return end.context("watching").and_then(|()| bail!("nothing is watched")),
+        // Neither ends by itself: without the one nobody is answered, without the other from what
+        // was.
+        end = &mut serving => {
+            end.context("serving reviews")?;
+            bail!("nothing is served any more");
+        }
+        end = &mut watches => {
+            end.context("watching")?;
+            bail!("nothing is watched any more");
+        }
     }
     info!(
         ?drain,
@@ -168,9 +176,7 @@ fn configuration(path: Option<&Path>) -> Option<Configuration> {
     let mut problems = Vec::new();
     let file = files::open(path, true, &mut problems);
     let read = file.and_then(|file| {
-        let refuse = |mistake: crate::admission::configuration::Mistake| {
-            Problem::of_file(&file.name, mistake.line, mistake.message)
-        };
+        let refuse = |mistake: Mistake| Problem::of_file(&file.name, mistake.line, mistake.message);
         let read = Configuration::read(&file.text).map_err(refuse);
         read.map_err(|problem| problems.push(problem)).ok()
     });

@@ -23,7 +23,7 @@ pub(super) fn review(object: &Value) -> Value {
 }
 
 /// The same with this field of the request, and so on.
-fn with(mut review: Value, path: &str, value: Value) -> Value {
+pub(super) fn with(mut review: Value, path: &str, value: Value) -> Value {
     let (parent, field) = path.rsplit_once('/').unwrap();
     let parent = review.pointer_mut(&format!("/request{parent}")).unwrap();
     parent[field] = value;
@@ -41,7 +41,7 @@ pub(super) fn around<'a>(known: &'a Known, configuration: &'a Configuration) -> 
 }
 
 /// The response to a review, in a world whose labels are known or not.
-fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
+pub(super) fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
     respond_at(world, Endpoint::Validate(mode), is_known, review)
 }
 
@@ -65,21 +65,21 @@ fn respond_at(world: &World, endpoint: Endpoint, is_known: bool, review: &Value)
     answer["response"].clone()
 }
 
-fn enforce(world: &World, review: &Value) -> Value {
+pub(super) fn enforce(world: &World, review: &Value) -> Value {
     respond(world, Mode::Enforce, true, review)
 }
 
-fn torch() -> World {
+pub(super) fn torch() -> World {
     World::of([declared("torch", &format!("{TORCH}:3"))])
 }
 
 const TOLD: &str = "spec.containers[0] \"main\": image swr.cn-north-4.myhuaweicloud.com/ai/torch:1: ImageRef team-a/torch stands for the tag 3 (OtherTag). Use swr.cn-north-4.myhuaweicloud.com/ai/torch:3.";
 
-fn good() -> Value {
+pub(super) fn good() -> Value {
     pod(&format!("{TORCH}:3"))
 }
 
-fn bad() -> Value {
+pub(super) fn bad() -> Value {
     pod(&format!("{TORCH}:1"))
 }
 
@@ -393,107 +393,4 @@ fn a_request_without_a_name_is_called_by_what_it_will_begin_with() {
     assert_eq!(named(json!({"name": "a"})), "a");
     assert_eq!(named(json!({"generateName": "train-"})), "train-*");
     assert_eq!(named(json!({})), "");
-}
-
-/// A pod of many containers with an image that nobody declared.
-fn crowd(count: usize, image: &str) -> Value {
-    let containers: Vec<_> = (0..count)
-        .map(|n| json!({"name": format!("c{n}"), "image": image}))
-        .collect();
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": {"containers": containers}})
-}
-
-#[test]
-fn many_findings_are_counted_and_long_ones_cut_within_what_api_servers_pass_on() {
-    let review = review(&crowd(14, &"x".repeat(5000)));
-    let answer = enforce(&torch(), &review);
-    let lines: Vec<_> = answer["status"]["message"]
-        .as_str()
-        .unwrap()
-        .lines()
-        .collect();
-    assert_eq!(lines.len(), 11);
-    assert_eq!(lines[10], "and 4 more");
-    assert!(lines.iter().all(|line| line.len() <= 1000));
-
-    let configuration = Configuration::default();
-    let known = Known::new(configuration.mirrors());
-    let request = review::Request::read(&serde_json::to_vec(&review).unwrap()).unwrap();
-    let warn = Endpoint::Validate(Mode::Warn);
-    let outcome = review::judge(&request, warn, &around(&known, &configuration));
-    let why = "w".repeat(2000);
-    let answer: Value =
-        serde_json::from_str(&review::judged(&request, &outcome, Some(&why))).unwrap();
-    let warnings = answer["response"]["warnings"].as_array().unwrap();
-    let lengths = warnings
-        .iter()
-        .map(|warning| warning.as_str().unwrap().chars().count());
-    assert_eq!(warnings.len(), 12);
-    assert!(lengths.clone().sum::<usize>() <= 4096, "{warnings:#?}");
-    assert!(lengths.max().unwrap() <= 350);
-}
-
-#[test]
-fn what_refuses_is_told_before_what_only_warns() {
-    // Ten that only warn, made anew by a controller, and one that nobody declared behind them.
-    let retired = unusable(
-        declared("torch", &format!("{TORCH}:3")),
-        "ImageNotActive",
-        "it is retired",
-    );
-    let mut pod = crowd(11, &format!("{TORCH}:3"));
-    pod["spec"]["containers"][10]["image"] = "busybox".into();
-    let by = "system:serviceaccount:kube-system:job-controller";
-    let answer = enforce(
-        &World::of([retired]),
-        &with(review(&pod), "/userInfo/username", by.into()),
-    );
-    let message = answer["status"]["message"].as_str().unwrap();
-    assert!(
-        message.starts_with("spec.containers[10] \"c10\": image busybox"),
-        "{message}"
-    );
-    assert!(message.ends_with("\nand 1 more"), "{message}");
-}
-
-#[test]
-fn no_text_of_an_answer_has_a_control_character() {
-    let retired = unusable(
-        declared("torch", &format!("{TORCH}:3")),
-        "ImageNotActive",
-        "a\u{7}\nb\u{1b}[31m",
-    );
-    for mode in [Mode::Enforce, Mode::Warn] {
-        let answer = respond(&World::of([retired.clone()]), mode, true, &review(&good()));
-        let told = answer["status"]["message"]
-            .as_str()
-            .or(answer["warnings"][0].as_str());
-        let told = told.unwrap();
-        assert!(!told.contains(char::is_control), "{told:?}");
-    }
-}
-
-#[test]
-fn a_broken_watch_is_told_with_what_is_refused_or_warned_about_and_with_nothing_else() {
-    let configuration = Configuration::default();
-    let known = Known::new(configuration.mirrors());
-    let labels = std::collections::BTreeMap::new();
-    let told = |object: &Value, mode| {
-        let request = review::Request::read(&serde_json::to_vec(&review(object)).unwrap()).unwrap();
-        let around = Surroundings {
-            labels: Some(&labels),
-            ..around(&known, &configuration)
-        };
-        let outcome = review::judge(&request, Endpoint::Validate(mode), &around);
-        let answer = review::judged(&request, &outcome, Some("the watch\nis\u{7}broken"));
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        answer["response"]["warnings"].as_array().map_or(0, |all| {
-            let old = "imageref: what the webhook knows may be out of date: the watch\u{fffd}is\u{fffd}broken";
-            all.iter().filter(|warning| **warning == old).count()
-        })
-    };
-    assert_eq!(told(&bad(), Mode::Enforce), 1);
-    assert_eq!(told(&bad(), Mode::Warn), 1);
-    assert_eq!(told(&bad(), Mode::Audit), 0);
-    assert_eq!(told(&crowd(0, ""), Mode::Enforce), 0);
 }

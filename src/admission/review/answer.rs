@@ -60,21 +60,21 @@ pub fn judged(request: &Request, outcome: &Outcome, old: Option<&str>) -> String
         response.insert("patchType".into(), "JSONPatch".into());
         response.insert("patch".into(), STANDARD.encode(patch).into());
     }
-    review(response)
+    review(&response)
 }
 
 /// The answer to what cannot be judged; `None` without a uid to answer to.
 pub fn malformed(malformed: &Malformed) -> Option<String> {
     let uid = malformed.uid.as_deref()?;
     let message = format!("the review cannot be read: {}", malformed.problem);
-    Some(review(Map::from_iter([
+    Some(review(&Map::from_iter([
         ("uid".into(), uid.into()),
         ("allowed".into(), false.into()),
         ("status".into(), status(400, "BadRequest", &message)),
     ])))
 }
 
-fn review(response: Map<String, Value>) -> String {
+fn review(response: &Map<String, Value>) -> String {
     let review = json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
