@@ -7,3 +7,4 @@ mod reviews;
 pub(crate) mod served;
 mod stopping;
 mod waiting;
+mod words;

@@ -3,6 +3,7 @@
 
 mod down;
 mod gitops;
+mod names;
 mod process;
 mod scene;
 mod verdicts;

@@ -217,9 +217,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     tokio::spawn(tell_ready(state, shown, health.clone()));
     tokio::select! {
         () = told.cancelled() => {}
-        // Neither ends by itself: without the one nobody is answered, without the other from what was.
-        end = &mut serving => return end.context("serving reviews").and_then(|()| bail!("nothing is served")),
-        end = &mut watches => return end.context("watching").and_then(|()| bail!("nothing is watched")),
+        // Neither ends by itself: without the one nobody is answered, without the other from what
+        // was.
+        end = &mut serving => {
+            end.context("serving reviews")?;
+            bail!("nothing is served any more");
+        }
+        end = &mut watches => {
+            end.context("watching")?;
+            bail!("nothing is watched any more");
+        }
     }
     info!(
         ?drain,

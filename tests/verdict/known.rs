@@ -99,3 +99,16 @@ fn a_new_reference_and_one_through_an_unknown_kind_approve_nothing() {
     let world = World::of([new, odd]).configured("trust: any");
     assert!(world.says(&pod(&format!("{TORCH}:1"))).starts_with("Deny"));
 }
+
+#[test]
+fn only_digests_that_are_read_at_each_look_follow_their_tag() {
+    for (policy, follows) in [("Always", true), ("IfNotPresent", false), ("Never", false)] {
+        let object: ImageRef = serde_json::from_value(json!({
+            "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
+            "metadata": {"namespace": "team-a", "name": "torch"},
+            "spec": {"source": {"notebook": {"name": "torch"}}, "digestPolicy": policy},
+        }))
+        .unwrap();
+        assert_eq!(KnownRef::from(&object).follows_tag, follows, "{policy}");
+    }
+}

@@ -143,6 +143,7 @@ async fn connections_without_a_handshake_or_a_request_are_cut() {
         handshake: SHORT,
         first_request: SHORT,
         idle: SHORT * 2,
+        stop: SHORT,
         ..Limits::default()
     };
     let served = Served::of([], limits).await;

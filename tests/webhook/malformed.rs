@@ -1,9 +1,9 @@
 //! Reviews that cannot be read: they are refused, and under their uid if they have one.
 
-use super::reviews::review;
+use super::reviews::{around, review};
 use crate::verdict::world::pod;
-use imageref::admission::review::{self, Request};
-use imageref::admission::{Configuration, Known, Mode};
+use imageref::admission::review::{self, Endpoint, Request};
+use imageref::admission::{Configuration, Known};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -184,12 +184,16 @@ fn framed() -> impl Strategy<Value = Value> {
     })
 }
 
-fn answered(bytes: &[u8]) -> Option<Value> {
+fn endpoint() -> impl Strategy<Value = Endpoint> {
+    select(Endpoint::ALL.map(|(_, endpoint)| endpoint).to_vec())
+}
+
+fn answered(bytes: &[u8], endpoint: Endpoint) -> Option<Value> {
     let configuration = Configuration::default();
     let known = Known::new(configuration.mirrors());
     let text = match Request::read(bytes) {
         Ok(request) => {
-            let outcome = review::judge(&request, Mode::Enforce, None, "", &known, &configuration);
+            let outcome = review::judge(&request, endpoint, &around(&known, &configuration));
             review::judged(&request, &outcome, None)
         }
         Err(malformed) => review::malformed(&malformed)?,
@@ -199,10 +203,10 @@ fn answered(bytes: &[u8]) -> Option<Value> {
 
 proptest! {
     #[test]
-    fn whatever_arrives_is_answered_under_its_uid(review in prop_oneof![json_of_reviews(), framed()]) {
+    fn whatever_arrives_is_answered_under_its_uid(review in prop_oneof![json_of_reviews(), framed()], endpoint in endpoint()) {
         let uid = review.get("request").and_then(|request| request.get("uid")?.as_str());
         let uid = uid.filter(|uid| !uid.is_empty());
-        let answer = answered(&serde_json::to_vec(&review).unwrap());
+        let answer = answered(&serde_json::to_vec(&review).unwrap(), endpoint);
         prop_assert_eq!(uid, answer.as_ref().and_then(|answer| answer["response"]["uid"].as_str()));
         if let Some(answer) = answer {
             prop_assert!(answer["response"]["allowed"].is_boolean());
@@ -210,11 +214,11 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_broken(bytes in vec(any::<u8>(), 0..200), cut in 0_usize..400) {
-        answered(&bytes);
+    fn no_bytes_are_too_broken(bytes in vec(any::<u8>(), 0..200), cut in 0_usize..400, endpoint in endpoint()) {
+        answered(&bytes, endpoint);
         let whole = serde_json::to_vec(&review(&pod("busybox"))).unwrap();
         if cut < whole.len() {
-            prop_assert_eq!(answered(&whole[..cut]), None);
+            prop_assert_eq!(answered(&whole[..cut], endpoint), None);
         }
     }
 }

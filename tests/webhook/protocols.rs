@@ -106,7 +106,7 @@ async fn other_requests_are_refused_with_a_line() {
     assert_eq!(status, 404);
     assert_eq!(
         line,
-        "nothing is served here: use /validate/enforce, /validate/warn or /validate/audit\n"
+        "nothing is served here: use /validate/enforce, /validate/warn, /validate/audit or /mutate\n"
     );
     let (status, allow, _) = ask(Method::GET, "/validate/warn", "application/json").await;
     assert_eq!((status, allow.as_deref()), (405, Some("POST")));

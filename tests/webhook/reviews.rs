@@ -1,7 +1,8 @@
 //! Reviews with an answer, and what passes without a look.
 
 use crate::verdict::world::{A, TORCH, World, declared, pod, unusable};
-use imageref::admission::review::{self, Endpoint};
+use base64::Engine as _;
+use imageref::admission::review::{self, Endpoint, Surroundings};
 use imageref::admission::{Configuration, Known, Mode};
 use serde_json::{Value, json};
 
@@ -22,15 +23,29 @@ pub(super) fn review(object: &Value) -> Value {
 }
 
 /// The same with this field of the request, and so on.
-fn with(mut review: Value, path: &str, value: Value) -> Value {
+pub(super) fn with(mut review: Value, path: &str, value: Value) -> Value {
     let (parent, field) = path.rsplit_once('/').unwrap();
     let parent = review.pointer_mut(&format!("/request{parent}")).unwrap();
     parent[field] = value;
     review
 }
 
+/// Of a namespace that is not known.
+pub(super) fn around<'a>(known: &'a Known, configuration: &'a Configuration) -> Surroundings<'a> {
+    Surroundings {
+        labels: None,
+        own_namespace: "imageref-system",
+        known,
+        configuration,
+    }
+}
+
 /// The response to a review, in a world whose labels are known or not.
-fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
+pub(super) fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
+    respond_at(world, Endpoint::Validate(mode), is_known, review)
+}
+
+fn respond_at(world: &World, endpoint: Endpoint, is_known: bool, review: &Value) -> Value {
     let configuration = Configuration::new(world.file.clone()).unwrap();
     let mut known = Known::new(configuration.mirrors());
     for one in &world.refs {
@@ -38,15 +53,11 @@ fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
     }
     let bytes = serde_json::to_vec(review).unwrap();
     let request = review::Request::read(&bytes).unwrap();
-    let labels = is_known.then_some(&world.labels);
-    let outcome = review::judge(
-        &request,
-        mode,
-        labels,
-        "imageref-system",
-        &known,
-        &configuration,
-    );
+    let around = Surroundings {
+        labels: is_known.then_some(&world.labels),
+        ..around(&known, &configuration)
+    };
+    let outcome = review::judge(&request, endpoint, &around);
     let answer: Value = serde_json::from_str(&review::judged(&request, &outcome, None)).unwrap();
     assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(answer["kind"], "AdmissionReview");
@@ -54,21 +65,21 @@ fn respond(world: &World, mode: Mode, is_known: bool, review: &Value) -> Value {
     answer["response"].clone()
 }
 
-fn enforce(world: &World, review: &Value) -> Value {
+pub(super) fn enforce(world: &World, review: &Value) -> Value {
     respond(world, Mode::Enforce, true, review)
 }
 
-fn torch() -> World {
+pub(super) fn torch() -> World {
     World::of([declared("torch", &format!("{TORCH}:3"))])
 }
 
 const TOLD: &str = "spec.containers[0] \"main\": image swr.cn-north-4.myhuaweicloud.com/ai/torch:1: ImageRef team-a/torch stands for the tag 3 (OtherTag). Use swr.cn-north-4.myhuaweicloud.com/ai/torch:3.";
 
-fn good() -> Value {
+pub(super) fn good() -> Value {
     pod(&format!("{TORCH}:3"))
 }
 
-fn bad() -> Value {
+pub(super) fn bad() -> Value {
     pod(&format!("{TORCH}:1"))
 }
 
@@ -83,6 +94,7 @@ fn a_path_is_a_mode_and_others_are_nothing() {
         mode("/validate/enforce"),
         Some(Endpoint::Validate(Mode::Enforce))
     );
+    assert_eq!(mode("/mutate"), Some(Endpoint::Mutate));
     assert_eq!(mode("/validate/warn"), Some(Endpoint::Validate(Mode::Warn)));
     assert_eq!(
         mode("/validate/audit"),
@@ -176,6 +188,54 @@ fn templates_are_warned_about_unless_their_label_enforces() {
     let world = torch().labelled(label, "enforce");
     let answer = respond(&world, Mode::Warn, true, &review(&deployment(&bad())));
     assert_eq!(answer["allowed"], true);
+}
+
+#[test]
+fn names_are_replaced_where_the_path_says_so_or_the_pod_is_refused() {
+    let pinned = format!("{TORCH}:3@{A}");
+    let world = World::of([
+        declared("torch", &pinned),
+        declared("moving", &format!("{TORCH}:1")),
+    ]);
+    let mutate = |review: &Value| respond_at(&world, Endpoint::Mutate, true, review);
+    let named = review(&pod("imageref://torch"));
+    let answer = mutate(&named);
+    assert_eq!(answer["allowed"], true);
+    assert_eq!(answer["patchType"], "JSONPatch");
+    let patch = answer["patch"].as_str().unwrap();
+    let patch = base64::engine::general_purpose::STANDARD
+        .decode(patch)
+        .unwrap();
+    let patch: Value = serde_json::from_slice(&patch).unwrap();
+    assert_eq!(
+        patch[0],
+        json!({"op": "replace", "path": "/spec/containers/0/image", "value": pinned})
+    );
+    assert_eq!(
+        answer["auditAnnotations"],
+        json!({"mode": "mutate", "decision": "Allow"})
+    );
+
+    let answer = mutate(&review(&pod("imageref://moving")));
+    assert_eq!(answer["allowed"], false);
+    assert_eq!(answer["auditAnnotations"]["reasons"], "DigestRequired");
+    let nothing = mutate(&review(&bad()));
+    assert_eq!(nothing["allowed"], true);
+    assert!(nothing.get("patch").is_none());
+    let passing = [
+        with(named.clone(), "/namespace", "kube-system".into()),
+        with(named.clone(), "/namespace", "imageref-system".into()),
+        // A pod keeps what it was made with.
+        with(named, "/operation", "UPDATE".into()),
+    ];
+    for review in passing {
+        let answer = mutate(&review);
+        assert_eq!(
+            answer,
+            json!({"uid": answer["uid"], "allowed": true}),
+            "{review}"
+        );
+    }
 }
 
 #[test]
@@ -333,102 +393,4 @@ fn a_request_without_a_name_is_called_by_what_it_will_begin_with() {
     assert_eq!(named(json!({"name": "a"})), "a");
     assert_eq!(named(json!({"generateName": "train-"})), "train-*");
     assert_eq!(named(json!({})), "");
-}
-
-/// A pod of many containers with an image that nobody declared.
-fn crowd(count: usize, image: &str) -> Value {
-    let containers: Vec<_> = (0..count)
-        .map(|n| json!({"name": format!("c{n}"), "image": image}))
-        .collect();
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}, "spec": {"containers": containers}})
-}
-
-#[test]
-fn many_findings_are_counted_and_long_ones_cut_within_what_api_servers_pass_on() {
-    let review = review(&crowd(14, &"x".repeat(5000)));
-    let answer = enforce(&torch(), &review);
-    let lines: Vec<_> = answer["status"]["message"]
-        .as_str()
-        .unwrap()
-        .lines()
-        .collect();
-    assert_eq!(lines.len(), 11);
-    assert_eq!(lines[10], "and 4 more");
-    assert!(lines.iter().all(|line| line.len() <= 1000));
-
-    let configuration = Configuration::default();
-    let known = Known::new(configuration.mirrors());
-    let request = review::Request::read(&serde_json::to_vec(&review).unwrap()).unwrap();
-    let outcome = review::judge(&request, Mode::Warn, None, "", &known, &configuration);
-    let why = "w".repeat(2000);
-    let answer: Value =
-        serde_json::from_str(&review::judged(&request, &outcome, Some(&why))).unwrap();
-    let warnings = answer["response"]["warnings"].as_array().unwrap();
-    let lengths = warnings
-        .iter()
-        .map(|warning| warning.as_str().unwrap().chars().count());
-    assert_eq!(warnings.len(), 12);
-    assert!(lengths.clone().sum::<usize>() <= 4096, "{warnings:#?}");
-    assert!(lengths.max().unwrap() <= 350);
-}
-
-#[test]
-fn what_refuses_is_told_before_what_only_warns() {
-    // Ten that only warn, made anew by a controller, and one that nobody declared behind them.
-    let retired = unusable(
-        declared("torch", &format!("{TORCH}:3")),
-        "ImageNotActive",
-        "it is retired",
-    );
-    let mut pod = crowd(11, &format!("{TORCH}:3"));
-    pod["spec"]["containers"][10]["image"] = "busybox".into();
-    let by = "system:serviceaccount:kube-system:job-controller";
-    let answer = enforce(
-        &World::of([retired]),
-        &with(review(&pod), "/userInfo/username", by.into()),
-    );
-    let message = answer["status"]["message"].as_str().unwrap();
-    assert!(
-        message.starts_with("spec.containers[10] \"c10\": image busybox"),
-        "{message}"
-    );
-    assert!(message.ends_with("\nand 1 more"), "{message}");
-}
-
-#[test]
-fn no_text_of_an_answer_has_a_control_character() {
-    let retired = unusable(
-        declared("torch", &format!("{TORCH}:3")),
-        "ImageNotActive",
-        "a\u{7}\nb\u{1b}[31m",
-    );
-    for mode in [Mode::Enforce, Mode::Warn] {
-        let answer = respond(&World::of([retired.clone()]), mode, true, &review(&good()));
-        let told = answer["status"]["message"]
-            .as_str()
-            .or(answer["warnings"][0].as_str());
-        let told = told.unwrap();
-        assert!(!told.contains(char::is_control), "{told:?}");
-    }
-}
-
-#[test]
-fn a_broken_watch_is_told_with_what_is_refused_or_warned_about_and_with_nothing_else() {
-    let configuration = Configuration::default();
-    let known = Known::new(configuration.mirrors());
-    let labels = std::collections::BTreeMap::new();
-    let told = |object: &Value, mode| {
-        let request = review::Request::read(&serde_json::to_vec(&review(object)).unwrap()).unwrap();
-        let outcome = review::judge(&request, mode, Some(&labels), "", &known, &configuration);
-        let answer = review::judged(&request, &outcome, Some("the watch\nis\u{7}broken"));
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        answer["response"]["warnings"].as_array().map_or(0, |all| {
-            let old = "imageref: what the webhook knows may be out of date: the watch\u{fffd}is\u{fffd}broken";
-            all.iter().filter(|warning| **warning == old).count()
-        })
-    };
-    assert_eq!(told(&bad(), Mode::Enforce), 1);
-    assert_eq!(told(&bad(), Mode::Warn), 1);
-    assert_eq!(told(&bad(), Mode::Audit), 0);
-    assert_eq!(told(&crowd(0, ""), Mode::Enforce), 0);
 }

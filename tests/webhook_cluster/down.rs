@@ -14,6 +14,7 @@ fn enforcing_namespaces_refuse_new_pods_and_go_on_otherwise_until_one_label_open
         &[("admission", "enforce"), ("admission-templates", "enforce")],
     );
     let warn = scene.namespace("down", &[("admission", "warn")]);
+    let named = scene.namespace("down", &[("mutate", "true")]);
     let audit = scene.namespace("down", &[("admission", "audit")]);
     scene.declare(&enforce, "torch", &image);
     accepted(&scene.apply(&enforce, &pod("running", &image)));
@@ -24,6 +25,13 @@ fn enforcing_namespaces_refuse_new_pods_and_go_on_otherwise_until_one_label_open
         said.contains("failed calling webhook \"enforce.imageref.dev\""),
         "{said}"
     );
+    // A namespace that has names replaced waits with them alone.
+    let said = refused(&scene.apply(&named, &pod("new", "imageref://torch")));
+    assert!(
+        said.contains("failed calling webhook \"mutate.imageref.dev\""),
+        "{said}"
+    );
+    accepted(&scene.apply(&named, &pod("new", "busybox")));
     // What runs is kept, changed in what admission does not read, and deleted.
     let finalizer = r#"{"metadata":{"finalizers":["example.com/a"]}}"#;
     let patch = |patch| {

@@ -70,10 +70,7 @@ pub(super) fn apply_rights(cluster: &Cluster) {
         cluster
             .kubectl_with_stdin(&["apply", "-f", "-"], namespace)
             .unwrap();
-        for document in documents()
-            .iter()
-            .filter(|one| one["kind"] != "ValidatingWebhookConfiguration")
-        {
+        for document in documents().iter().filter(|one| one["webhooks"].is_null()) {
             cluster
                 .kubectl_with_stdin(&["apply", "-f", "-"], &document.to_string())
                 .unwrap();
@@ -123,7 +120,13 @@ impl Scene {
     }
 
     fn apply_rules(&self, address: &str, ca: &str) {
-        let mut rules = documents().pop().unwrap();
+        let all = documents();
+        for rules in all.into_iter().filter(|one| !one["webhooks"].is_null()) {
+            self.apply_rule(rules, address, ca);
+        }
+    }
+
+    fn apply_rule(&self, mut rules: Value, address: &str, ca: &str) {
         rules["metadata"]["name"] = format!("imageref-{}", self.name).into();
         for webhook in rules["webhooks"].as_array_mut().unwrap() {
             let path = webhook["clientConfig"]["service"]["path"].take();

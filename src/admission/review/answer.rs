@@ -4,10 +4,12 @@
 //! an answer has a control character, since an API server drops such a warning, nor more bytes
 //! than it passes on.
 
-use super::judge::Outcome;
+use super::judge::{Applied, Outcome};
 use super::request::{Malformed, Request};
 use crate::admission::{Decision, Finding, Mode};
 use crate::api::condition::truncate;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -23,7 +25,9 @@ const LONGEST_WARNING: usize = 350;
 
 /// The answer to a request that was judged. `old` says why what is known may be out of date.
 pub fn judged(request: &Request, outcome: &Outcome, old: Option<&str>) -> String {
-    let Outcome { mode, verdict, .. } = outcome;
+    let Outcome {
+        applied, verdict, ..
+    } = outcome;
     let decision = verdict.decision;
     let mut response = Map::new();
     response.insert("uid".into(), request.uid.as_str().into());
@@ -48,24 +52,29 @@ pub fn judged(request: &Request, outcome: &Outcome, old: Option<&str>) -> String
             _ => drop(response.insert("warnings".into(), json!([warning]))),
         }
     }
-    if let Some(mode) = mode {
-        response.insert("auditAnnotations".into(), annotations(*mode, outcome));
+    if *applied != Applied::Nothing {
+        response.insert("auditAnnotations".into(), annotations(outcome));
     }
-    review(response)
+    if !outcome.patch.is_empty() {
+        let patch = json!(outcome.patch).to_string();
+        response.insert("patchType".into(), "JSONPatch".into());
+        response.insert("patch".into(), STANDARD.encode(patch).into());
+    }
+    review(&response)
 }
 
 /// The answer to what cannot be judged; `None` without a uid to answer to.
 pub fn malformed(malformed: &Malformed) -> Option<String> {
     let uid = malformed.uid.as_deref()?;
     let message = format!("the review cannot be read: {}", malformed.problem);
-    Some(review(Map::from_iter([
+    Some(review(&Map::from_iter([
         ("uid".into(), uid.into()),
         ("allowed".into(), false.into()),
         ("status".into(), status(400, "BadRequest", &message)),
     ])))
 }
 
-fn review(response: Map<String, Value>) -> String {
+fn review(response: &Map<String, Value>) -> String {
     let review = json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -80,17 +89,17 @@ fn status(code: u16, reason: &str, message: &str) -> Value {
 
 /// For the audit log of the cluster. Whoever is refused or warned reads the findings; where they
 /// are only counted, they are told here.
-fn annotations(mode: Mode, outcome: &Outcome) -> Value {
+fn annotations(outcome: &Outcome) -> Value {
     let findings = &outcome.verdict.findings;
     let mut annotations = json!({
-        "mode": mode.as_str(),
+        "mode": outcome.applied.as_str(),
         "decision": outcome.verdict.decision.as_str(),
     });
     if !findings.is_empty() {
         let reasons: BTreeSet<_> = findings.iter().map(|f| f.reason.as_str()).collect();
         let reasons: Vec<_> = reasons.into_iter().collect();
         annotations["reasons"] = reasons.join(",").into();
-        if mode == Mode::Audit {
+        if outcome.applied == Applied::Mode(Mode::Audit) {
             let findings: Vec<_> = findings.iter().collect();
             annotations["findings"] = told(&findings, LONGEST_LINE).join("\n").into();
         }

@@ -4,31 +4,59 @@
 //! not know how long anybody may wait. The invariant that would break first: what is not known
 //! makes a verdict stricter, never milder.
 
+use super::Endpoint;
 use super::request::Request;
+use crate::admission::mutation::{PatchOperation, mutate};
 use crate::admission::{
-    Configuration, Context, Decision, Known, Mode, Operation, Verdict, extract, verdict,
+    Configuration, Context, Decision, Known, MUTATE, Mode, Operation, Subject, Verdict, extract,
+    verdict,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// What was done with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It was not looked at.
+    Nothing,
+    /// It was judged in this mode.
+    Mode(Mode),
+    /// Names in it were replaced.
+    Mutation,
+}
+
+impl Applied {
+    /// The name in annotations and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Mode(mode) => mode.as_str(),
+            Self::Mutation => "mutate",
+        }
+    }
+}
+
 /// What came of a review.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The mode that applied; `None` if nothing was judged.
-    pub mode: Option<Mode>,
+    /// What was done.
+    pub applied: Applied,
     /// The verdict.
     pub verdict: Verdict,
-    /// Whether nothing is known of the namespace.
+    /// What is to be changed of the object.
+    pub patch: Vec<PatchOperation>,
+    /// Whether the verdict is strict because nothing is known of the namespace.
     pub in_the_dark: bool,
 }
 
 impl Outcome {
     const PASSED: Self = Self {
-        mode: None,
+        applied: Applied::Nothing,
         verdict: Verdict {
             decision: Decision::Allow,
             findings: Vec::new(),
         },
+        patch: Vec::new(),
         in_the_dark: false,
     };
 
@@ -40,39 +68,106 @@ impl Outcome {
     }
 }
 
-/// Judges the object of a request in this mode.
-///
-/// `labels` are those of the namespace; `None` if it is not known. It then requires digests.
-pub fn judge(
-    request: &Request,
-    mode: Mode,
-    labels: Option<&BTreeMap<String, String>>,
-    own_namespace: &str,
-    known: &Known,
-    configuration: &Configuration,
-) -> Outcome {
+/// What surrounds the object of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The labels of the namespace; `None` if it is not known. It then requires digests.
+    pub labels: Option<&'a BTreeMap<String, String>>,
+    /// The operator's namespace.
+    pub own_namespace: &'a str,
+    /// What is declared, indexed with the mirrors of the configuration.
+    pub known: &'a Known,
+    /// What the operator set.
+    pub configuration: &'a Configuration,
+}
+
+/// Does with the object of a request what the endpoint is for.
+pub fn judge(request: &Request, endpoint: Endpoint, around: &Surroundings<'_>) -> Outcome {
     if passes(request) {
         return Outcome::PASSED;
     }
+    match endpoint {
+        Endpoint::Validate(mode) => validated(request, mode, around),
+        Endpoint::Mutate => mutated(request, around),
+    }
+}
+
+fn validated(request: &Request, mode: Mode, around: &Surroundings<'_>) -> Outcome {
+    let Surroundings {
+        labels,
+        known,
+        configuration,
+        ..
+    } = *around;
     let Some(workload) = extract(&request.object, configuration) else {
         return Outcome::PASSED;
     };
+    let context = context(request, mode, around);
+    let Some(mode) = context.mode_of(workload.subject) else {
+        return Outcome::PASSED;
+    };
+    let old = extract(&request.old, configuration);
+    Outcome {
+        applied: Applied::Mode(mode),
+        verdict: verdict(&workload, old.as_ref(), &context, known, configuration),
+        patch: Vec::new(),
+        in_the_dark: labels.is_none(),
+    }
+}
+
+fn mutated(request: &Request, around: &Surroundings<'_>) -> Outcome {
+    let Surroundings {
+        labels,
+        known,
+        configuration,
+        ..
+    } = *around;
+    // A namespace that is excluded from verdicts is so from changes too. Pods keep the images that
+    // they were made with; only containers for debugging are added later.
+    let excluded = context(request, Mode::Enforce, around)
+        .mode_of(Subject::Pod)
+        .is_none();
+    let is_whole = request.subresource.is_empty();
+    if excluded || (request.operation == Operation::Update && is_whole) {
+        return Outcome::PASSED;
+    }
+    let mut labels = labels.cloned().unwrap_or_default();
+    labels.insert(MUTATE.into(), "true".into());
+    let Request {
+        namespace, user, ..
+    } = request;
+    let mutated = mutate(
+        &request.object,
+        namespace,
+        &labels,
+        user,
+        known,
+        configuration,
+    );
+    let (verdict, patch) = match mutated {
+        Ok(patch) => (Outcome::PASSED.verdict, patch),
+        Err(verdict) => (verdict, Vec::new()),
+    };
+    Outcome {
+        applied: Applied::Mutation,
+        verdict,
+        patch,
+        in_the_dark: false,
+    }
+}
+
+fn context<'a>(request: &'a Request, mode: Mode, around: &Surroundings<'a>) -> Context<'a> {
     let none = BTreeMap::new();
+    let labels = around.labels;
     let of_namespace = Context::of_namespace(&request.namespace, labels.unwrap_or(&none));
-    let context = Context {
-        own_namespace,
+    Context {
+        own_namespace: around.own_namespace,
         // The API server read the label when it chose the path; ours may lag behind.
         mode: Some(mode),
         require_digest: of_namespace.require_digest || labels.is_none(),
         operation: request.operation,
         user: &request.user,
         ..of_namespace
-    };
-    let old = extract(&request.old, configuration);
-    Outcome {
-        mode: context.mode_of(workload.subject),
-        verdict: verdict(&workload, old.as_ref(), &context, known, configuration),
-        in_the_dark: labels.is_none(),
     }
 }
 

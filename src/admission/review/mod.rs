@@ -10,7 +10,7 @@ mod judge;
 mod request;
 
 pub use answer::{judged, malformed};
-pub use judge::{Outcome, judge};
+pub use judge::{Applied, Outcome, Surroundings, judge};
 pub use request::{Malformed, Request};
 
 use super::verdict::Mode;
@@ -20,14 +20,17 @@ use super::verdict::Mode;
 pub enum Endpoint {
     /// A verdict, in the mode that the API server chose by the namespace's label.
     Validate(Mode),
+    /// Images in place of names of `ImageRef`s; the API server read the label that opts in.
+    Mutate,
 }
 
 impl Endpoint {
     /// All endpoints, each with its path.
-    pub const ALL: [(&str, Self); 3] = [
+    pub const ALL: [(&str, Self); 4] = [
         ("/validate/enforce", Self::Validate(Mode::Enforce)),
         ("/validate/warn", Self::Validate(Mode::Warn)),
         ("/validate/audit", Self::Validate(Mode::Audit)),
+        ("/mutate", Self::Mutate),
     ];
 
     /// Reads a path; `None` if nothing is served there.

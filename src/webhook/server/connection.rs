@@ -6,12 +6,15 @@
 use super::Webhook;
 use super::exchange::answer;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -87,22 +90,18 @@ impl Drop for UnderWay {
 pub(super) async fn talk(
     stream: TcpStream,
     acceptor: &TlsAcceptor,
-    webhook: &std::sync::Arc<Webhook>,
+    webhook: &Arc<Webhook>,
     stop: &CancellationToken,
 ) {
     let limits = &webhook.limits;
     // Answers are small and awaited.
     let _ = stream.set_nodelay(true);
-    let stream = match timeout(limits.handshake, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
+    let shaken = timeout(limits.handshake, acceptor.accept(stream)).await;
+    let stream = match shaken.map_err(io::Error::from).and_then(|shaken| shaken) {
+        Ok(stream) => stream,
+        Err(error) => {
             webhook.metrics.admission.refused.count(["handshake"]);
             tracing::debug!(%error, "no TLS connection to the webhook");
-            return;
-        }
-        Err(_) => {
-            webhook.metrics.admission.refused.count(["handshake"]);
-            tracing::debug!("a TLS handshake with the webhook took too long");
             return;
         }
     };
@@ -116,10 +115,8 @@ pub(super) async fn talk(
         async move {
             let mut response: Response<String> = answer(request, &webhook).await;
             if last {
-                let close = hyper::header::HeaderValue::from_static("close");
-                response
-                    .headers_mut()
-                    .insert(hyper::header::CONNECTION, close);
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
             }
             drop(under_way);
             Ok::<_, Infallible>(response)
@@ -136,14 +133,28 @@ pub(super) async fn talk(
             .keep_alive_interval(PING.0)
             .keep_alive_timeout(PING.1)
             .serve_connection(io, service);
-        tend(connection, |c| c.graceful_shutdown(), &uses, webhook, stop).await
+        tend(
+            connection,
+            http2::Connection::graceful_shutdown,
+            &uses,
+            webhook,
+            stop,
+        )
+        .await
     } else {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.idle)
             .max_header_size(LARGEST_HEAD as usize)
             .serve_connection(io, service);
-        tend(connection, |c| c.graceful_shutdown(), &uses, webhook, stop).await
+        tend(
+            connection,
+            http1::Connection::graceful_shutdown,
+            &uses,
+            webhook,
+            stop,
+        )
+        .await
     };
     if let Err(error) = talked {
         tracing::debug!(%error, "a connection to the webhook broke");

@@ -39,7 +39,7 @@ impl Refusal {
             Self::Path => (
                 "path",
                 StatusCode::NOT_FOUND,
-                "nothing is served here: use /validate/enforce, /validate/warn or /validate/audit",
+                "nothing is served here: use /validate/enforce, /validate/warn, /validate/audit or /mutate",
             ),
             Self::Method => ("method", StatusCode::METHOD_NOT_ALLOWED, "POST only"),
             Self::Form => (
@@ -139,34 +139,31 @@ fn timeout_of(query: Option<&str>) -> Option<std::time::Duration> {
     duration::parse(value)
 }
 
-/// The whole body, and its part of the room for bodies: taken as it arrives, so that a length that
-/// is only told takes none.
+/// The whole body, and its part of the room for bodies. That is taken at once for all of it: two
+/// that are half read must not wait for each other.
 async fn read(
     mut body: Incoming,
     webhook: &Webhook,
 ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Refusal> {
     let largest = webhook.limits.body;
-    let told = body.size_hint().lower();
-    if usize::try_from(told).unwrap_or(usize::MAX) > largest {
+    let told = body.size_hint().upper();
+    let size = told.map_or(largest, |told| usize::try_from(told).unwrap_or(usize::MAX));
+    if size > largest {
         return Err(Refusal::TooLarge);
     }
-    let (mut bytes, mut room) = (Vec::new(), None::<SemaphorePermit<'_>>);
+    let room = u32::try_from(size).unwrap_or(u32::MAX);
+    // The semaphore is never closed.
+    let room = webhook.bodies.acquire_many(room).await.ok();
+    // A length that is only told takes no memory.
+    let mut bytes = Vec::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|_| Refusal::Broken)?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if bytes.len() + data.len() > largest {
-            return Err(Refusal::TooLarge);
+        if let Ok(data) = frame.into_data() {
+            if bytes.len() + data.len() > size {
+                return Err(Refusal::TooLarge);
+            }
+            bytes.extend_from_slice(&data);
         }
-        let size = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        // The semaphore is never closed.
-        let more = webhook.bodies.acquire_many(size).await.ok();
-        match (&mut room, more) {
-            (Some(room), Some(more)) => room.merge(more),
-            (room, more) => *room = more,
-        }
-        bytes.extend_from_slice(&data);
     }
     Ok((bytes, room))
 }

@@ -5,7 +5,7 @@
 //! longer than whoever asked does.
 
 use super::Webhook;
-use crate::admission::review::{self, Endpoint, Outcome};
+use crate::admission::review::{self, Endpoint, Outcome, Surroundings};
 use crate::admission::{Decision, Finding};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -55,14 +55,18 @@ async fn settled(
     webhook: &Webhook,
     end: Instant,
 ) -> Outcome {
-    let Endpoint::Validate(mode) = endpoint;
     let state = &webhook.state;
     // From before the first look, so that no change falls in between.
     let mut changes = state.changes();
     loop {
         let outcome = state.read(&request.namespace, |known, labels| {
-            let own = &webhook.own_namespace;
-            review::judge(request, mode, labels, own, known, state.configuration())
+            let around = Surroundings {
+                labels,
+                own_namespace: &webhook.own_namespace,
+                known,
+                configuration: state.configuration(),
+            };
+            review::judge(request, endpoint, &around)
         });
         if !outcome.may_be_early() || Instant::now() >= end {
             return outcome;
@@ -76,14 +80,16 @@ async fn settled(
 }
 
 fn count(request: &review::Request, outcome: &Outcome, webhook: &Webhook, begun: Instant) {
-    let Outcome { mode, verdict, .. } = outcome;
+    let Outcome {
+        applied, verdict, ..
+    } = outcome;
     let findings = &verdict.findings;
     let first = findings
         .iter()
         .find(|finding| finding.denies)
         .or(findings.first());
     let reason = first.map_or("None", |finding: &Finding| finding.reason.as_str());
-    let mode = mode.map_or("none", |mode| mode.as_str());
+    let mode = applied.as_str();
     let decision = verdict.decision.as_str();
     let admission = &webhook.metrics.admission;
     admission.reviews.count([mode, decision, reason]);
