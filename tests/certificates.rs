@@ -1,7 +1,7 @@
 //! The webhook's certificate on a real API server, with the rights of `deploy/webhook-certificates.yaml`.
 //!
 //! Owns the objects that a keeper works on: a Secret and two configurations of the test's own. The
-//! invariant that would break first: keepers run as a ServiceAccount with these rights and no others.
+//! invariant that would break first: keepers run as a `ServiceAccount` with these rights and no others.
 
 mod files;
 mod load;
@@ -44,7 +44,7 @@ async fn client(kubeconfig: &str) -> Client {
     Client::try_from(config).unwrap()
 }
 
-/// As in the chart: no `caBundle`. The webhooks are called for ConfigMaps of one namespace.
+/// As in the chart: no `caBundle`. The webhooks are called for `ConfigMap`s of one namespace.
 fn configurations(namespace: &str, port: u16) -> String {
     let webhook = |name: &str| {
         format!(

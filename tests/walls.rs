@@ -121,6 +121,11 @@ fn the_core_and_the_signers_know_no_client_no_network_and_no_clock() {
         "registry/manifest.rs",
         "registry/refusal.rs",
         "registry/swr_login.rs",
+        "webhook/certificates/bundle.rs",
+        "webhook/certificates/held.rs",
+        "webhook/certificates/make.rs",
+        "webhook/certificates/pair.rs",
+        "webhook/certificates/plan.rs",
     ];
     for part in parts {
         assert_free_of(&[part], EFFECTS);

@@ -92,7 +92,7 @@ async fn balance(listener: TcpListener, replicas: [TlsAcceptor; 2]) {
     }
 }
 
-/// The API server asks all four webhooks about each ConfigMap.
+/// The API server asks all four webhooks about each `ConfigMap`.
 async fn create(client: Client, namespace: String, seen: Arc<Seen>) {
     let api: Api<ConfigMap> = Api::namespaced(client, &namespace);
     loop {

@@ -50,15 +50,13 @@ mod tests {
 
     #[test]
     fn the_end_is_told_while_there_is_a_certificate() {
-        let (metrics, name) = (
-            Metrics::default(),
-            "imageref_webhook_certificate_expiry_seconds ",
-        );
-        assert!(!metrics.render().contains(name));
+        let metrics = Metrics::default();
+        let sample = "\nimageref_webhook_certificate_expiry_seconds{} ";
+        assert!(!metrics.render().contains(sample));
         let ends = std::sync::Mutex::new([Some(1_900_000_000), None].into_iter());
         metrics.certificate_with(move || ends.lock().unwrap().next().flatten());
         let text = metrics.render();
-        assert!(text.contains(&format!("\n{name}1900000000.0\n")), "{text}");
-        assert!(!metrics.render().contains(name));
+        assert!(text.contains(&format!("{sample}1900000000.0\n")), "{text}");
+        assert!(!metrics.render().contains(sample));
     }
 }

@@ -120,9 +120,10 @@ pub async fn keep(
         let error = looked.err();
         let text = error.clone();
         if serving.note(error) {
-            match text {
-                Some(error) => warn!(%error, "the webhook's certificate cannot be kept"),
-                None => info!("the webhook's certificate is kept again"),
+            if let Some(error) = text {
+                warn!(%error, "the webhook's certificate cannot be kept");
+            } else {
+                info!("the webhook's certificate is kept again");
             }
         }
         tokio::select! {

@@ -5,7 +5,7 @@
 //! does is the real [`Keeper::look`]; only its calls are the model's.
 
 use super::Pace;
-use super::bundle::Bundle;
+use super::bundle::{Authority, Bundle};
 use super::held::{Data, Held, KEYS};
 use super::look::{Again, Cluster, Configuration, Failure, Keeper, Stored};
 use super::pair::Pair;
@@ -51,6 +51,8 @@ struct State {
     refused: Vec<&'static str>,
     /// What is known of who trusts what: verifying takes most of the time.
     verified: HashMap<(Vec<u8>, Vec<u8>), bool>,
+    /// When the last authority of a bundle ends.
+    ends: HashMap<Vec<u8>, Option<Timestamp>>,
 }
 
 impl State {
@@ -68,8 +70,16 @@ impl State {
         let (version, now) = (self.version(), self.elapsed);
         let object = &mut self.configurations[at];
         let before = std::mem::replace(&mut object.bundle, bundle);
+        object
+            .past
+            .retain(|(until, _)| now.saturating_sub(*until) <= LAG);
         object.past.push((now, before));
         object.version = version;
+    }
+
+    fn end(&mut self, bundle: &[u8]) -> Option<Timestamp> {
+        let last = || Bundle::read(bundle).iter().map(Authority::not_after).max();
+        *self.ends.entry(bundle.to_vec()).or_insert_with(last)
     }
 
     fn trusts(&mut self, bundle: &[u8], pair: &Pair) -> bool {
@@ -136,11 +146,10 @@ impl World {
             let past = object.past.iter().filter(|(until, _)| *until > since);
             seen.extend(past.map(|(_, bundle)| bundle.clone()));
         }
-        let alive = |bundle: &&Vec<u8>| {
-            let bundle = Bundle::read(bundle);
-            bundle.iter().any(|authority| authority.not_after() > now)
-        };
-        for bundle in seen.iter().filter(alive) {
+        for bundle in &seen {
+            if state.end(bundle).is_none_or(|end| end <= now) {
+                continue;
+            }
             let trusted = state.trusts(bundle, pair);
             assert!(
                 trusted,

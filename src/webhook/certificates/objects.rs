@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use zeroize::Zeroize as _;
 
-/// Who wrote, in `managedFields`: rules of GitOps tools can name it.
+/// Who wrote, in `managedFields`: rules of Argo CD can name it.
 pub const FIELD_MANAGER: &str = "imageref-certificates";
 
 /// The longest that one call may take, the client's own retries included.

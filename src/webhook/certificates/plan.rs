@@ -42,7 +42,7 @@ pub(super) struct Around<'a> {
 pub(super) fn plan(
     mut held: Held,
     around: &Around<'_>,
-    make: impl FnOnce(&[String]) -> Result<Made, MakeError>,
+    another: impl FnOnce(&[String]) -> Result<Made, MakeError>,
 ) -> Result<Held, MakeError> {
     keep_what_is_trusted(&mut held, around);
     let now = around.now;
@@ -63,7 +63,7 @@ pub(super) fn plan(
     }
     forget_what_has_ended(&mut held, now);
     if held.next.is_none() && is_due(&held, around) {
-        let made = make(&names(&held, around.names))?;
+        let made = another(&names(&held, around.names))?;
         forget_others(&mut held, now);
         make_room(&mut held);
         held.trusted.add(made.authority);

@@ -54,11 +54,11 @@ fn spoil(world: &World, key: usize, how: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
     fn no_replica_ever_serves_what_an_api_server_may_not_trust(
         clocks in prop::array::uniform3(-48..=48_i64),
-        acts in prop::collection::vec(act(), 40..400),
+        acts in prop::collection::vec(act(), 40..300),
     ) {
         let world = World::new();
         let mut replicas = clocks.map(|hours| {
@@ -69,14 +69,15 @@ proptest! {
         let mut past: Vec<Data> = Vec::new();
         for act in acts {
             match act {
-                Act::Step(replica, steps) => for _ in 0..steps {
-                    replicas[replica].step();
-                    for replica in &replicas {
-                        if let Some(pair) = replica.served() {
-                            world.assert_accepted(&pair);
-                        }
+                Act::Step(replica, steps) => {
+                    for _ in 0..steps {
+                        replicas[replica].step();
                     }
-                },
+                    // API servers still go by what was replaced in between.
+                    for pair in replicas.iter().filter_map(Replica::served) {
+                        world.assert_accepted(&pair);
+                    }
+                }
                 Act::Pass(seconds) => world.pass(Duration::from_secs(seconds)),
                 Act::Crash(replica) => replicas[replica].crash(),
                 Act::Clock(replica, hours) => {

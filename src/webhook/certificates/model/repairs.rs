@@ -1,6 +1,5 @@
 //! What others break, and rights that are missing.
 
-use super::super::bundle::Authority;
 use super::*;
 
 /// Lets all look until nothing changes, with as much time as a renewal takes.
