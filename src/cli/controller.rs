@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// With --namespaces: serve ClusterImageProviders too
     #[arg(long, env = "IMAGEREF_CLUSTER_PROVIDERS")]
     cluster_providers: bool,
-    /// The configuration of admission, which ImageCatalogs follow: the file of `imageref check --config`
+    /// The configuration of admission, for catalogues: the file of `imageref check --config`
     #[arg(long, env = "IMAGEREF_ADMISSION_CONFIG", value_name = "FILE")]
     admission_config: Option<PathBuf>,
     #[command(flatten)]

@@ -46,7 +46,13 @@ struct Shared {
     catalogues: Store<StoredCatalog>,
     remembered: Mutex<HashMap<Key, Remembered>>,
     /// The references of shared namespaces, which most catalogues have, as of a time of the clock.
-    shelves: Mutex<HashMap<String, (u64, Arc<Vec<Candidate>>)>>,
+    on_shelves: Mutex<HashMap<String, Shelf>>,
+}
+
+/// The references of one namespace.
+struct Shelf {
+    clock: u64,
+    candidates: Arc<Vec<Candidate>>,
 }
 
 /// What is known of a catalogue since it was last gathered.
@@ -112,7 +118,7 @@ pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
         context,
         catalogues: catalogues.clone(),
         remembered: Mutex::default(),
-        shelves: Mutex::default(),
+        on_shelves: Mutex::default(),
     });
     // One at a time: each takes a processor while it is gathered.
     let controller = Controller::for_stream(watch::catalogues(apis, writer), catalogues.clone())
@@ -137,13 +143,13 @@ fn wakes(shared: Arc<Shared>) -> impl Stream<Item = ObjectRef<StoredCatalog>> {
         };
         // The shelves of shared namespaces stay, whoever reads them at the moment.
         let shared_ones = shared.configuration().shared_namespaces();
-        let changed = changes.take(|name| {
+        let namespaces = changes.take(|name| {
             shared_ones.iter().any(|shared| shared == name)
                 || all.iter().any(|catalog| reads(catalog, name))
         });
         let concerned: Vec<_> = all
             .iter()
-            .filter(|catalog| changed.iter().any(|name| reads(catalog, name)))
+            .filter(|catalog| namespaces.iter().any(|name| reads(catalog, name)))
             .map(|catalog| ObjectRef::from_obj(catalog.as_ref()))
             .collect();
         drop(all);
@@ -264,10 +270,10 @@ impl Shared {
         let mut candidates = Vec::new();
         for namespace in selection.namespaces() {
             if namespace == selection.namespace {
-                candidates.extend(self.of_namespace(&refs, namespace));
+                candidates.extend(of_namespace(&refs, namespace));
             } else {
-                let shelf = self.shelf(&refs, namespace, clock);
-                candidates.extend(shelf.iter().cloned());
+                let of_all = self.of_shared(&refs, namespace, clock);
+                candidates.extend(of_all.iter().cloned());
             }
         }
         drop(refs);
@@ -283,27 +289,23 @@ impl Shared {
         })
     }
 
-    fn of_namespace(&self, refs: &[Arc<Held>], namespace: &str) -> Vec<Candidate> {
-        let of = refs
-            .iter()
-            .filter(|held| held.namespace() == namespace && held.listed() != 0);
-        // A damaged one is reported where it is reconciled.
-        of.filter_map(|held| Candidate::new(&held.unpack().ok()?))
-            .collect()
-    }
-
     /// The references of a shared namespace, unpacked once for all catalogues.
-    fn shelf(&self, refs: &[Arc<Held>], namespace: &str, clock: u64) -> Arc<Vec<Candidate>> {
+    fn of_shared(&self, refs: &[Arc<Held>], namespace: &str, clock: u64) -> Arc<Vec<Candidate>> {
         let last = self.context.changes.last(&[namespace]).change;
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        match shelves.get(namespace) {
-            Some((at, shelf)) if last <= *at => shelf.clone(),
-            _ => {
-                let shelf = Arc::new(self.of_namespace(refs, namespace));
-                shelves.insert(namespace.to_owned(), (clock, shelf.clone()));
-                shelf
-            }
+        let mut known = self
+            .on_shelves
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = known.get(namespace).filter(|kept| last <= kept.clock) {
+            return kept.candidates.clone();
         }
+        let candidates = Arc::new(of_namespace(refs, namespace));
+        let kept = Shelf {
+            clock,
+            candidates: candidates.clone(),
+        };
+        known.insert(namespace.to_owned(), kept);
+        candidates
     }
 
     /// Writes onto the very version that was read; `None` if it is another one by now, or gone.
@@ -340,6 +342,15 @@ impl Shared {
             Err(error) => Err(error),
         }
     }
+}
+
+fn of_namespace(refs: &[Arc<Held>], namespace: &str) -> Vec<Candidate> {
+    let of = refs
+        .iter()
+        .filter(|held| held.namespace() == namespace && held.listed() != 0);
+    // A damaged one is reported where it is reconciled.
+    of.filter_map(|held| Candidate::new(&held.unpack().ok()?))
+        .collect()
 }
 
 /// The JSON merge patch between two statuses. Images are compared one by one, since most stay.

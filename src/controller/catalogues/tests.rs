@@ -71,7 +71,7 @@ fn an_edit_and_another_writer_are_seen_at_once_and_our_own_write_is_not() {
     assert_eq!(step(edited, &after), Step::Gather);
 }
 
-fn held(namespace: &str, status: Value) -> Held {
+fn held(namespace: &str, status: &Value) -> Held {
     Held::from(
         serde_json::from_value::<ImageRef>(json!({
             "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
@@ -92,7 +92,7 @@ fn resolved(ready: &str, arch: &str) -> Value {
 #[test]
 fn only_what_a_catalogue_reads_turns_the_clock_and_only_what_was_usable_is_a_loss() {
     let changes = Changes::default();
-    let of = |ready: &str, arch: &str| held("team", resolved(ready, arch));
+    let of = |ready: &str, arch: &str| held("team", &resolved(ready, arch));
     let turned = |before: Option<&Held>, after: Option<&Held>| {
         let clock = changes.clock();
         changes.note(before, after);
@@ -100,13 +100,13 @@ fn only_what_a_catalogue_reads_turns_the_clock_and_only_what_was_usable_is_a_los
         (last.change > clock, last.loss > clock)
     };
     let (good, bad) = (of("True", "arm64"), of("False", "arm64"));
-    let unresolved = held("team", json!({"observedGeneration": -1}));
+    let unresolved = held("team", &json!({"observedGeneration": -1}));
     assert_eq!(turned(None, Some(&unresolved)), (false, false));
     assert_eq!(turned(Some(&unresolved), Some(&good)), (true, false));
     let mut looked = resolved("True", "arm64");
     looked["lastCheckedTime"] = json!("2026-01-02T00:00:00Z");
     assert_eq!(
-        turned(Some(&good), Some(&held("team", looked))),
+        turned(Some(&good), Some(&held("team", &looked))),
         (false, false)
     );
     assert_eq!(turned(Some(&good), Some(&bad)), (true, true));
@@ -118,7 +118,7 @@ fn only_what_a_catalogue_reads_turns_the_clock_and_only_what_was_usable_is_a_los
     let mut labelled = resolved("True", "arm64");
     labelled["labels"] = json!({"a": "b"});
     assert_eq!(
-        turned(Some(&good), Some(&held("team", labelled))),
+        turned(Some(&good), Some(&held("team", &labelled))),
         (true, true)
     );
     assert_eq!(turned(Some(&bad), None), (true, false));
@@ -131,7 +131,7 @@ fn only_what_a_catalogue_reads_turns_the_clock_and_only_what_was_usable_is_a_los
 async fn changes_are_told_once_and_those_that_nobody_reads_are_forgotten() {
     let changes = Changes::default();
     for namespace in ["read", "unread"] {
-        changes.note(None, Some(&held(namespace, resolved("True", "arm64"))));
+        changes.note(None, Some(&held(namespace, &resolved("True", "arm64"))));
     }
     changes.wait().await;
     let told = changes.take(|name| name == "read");
