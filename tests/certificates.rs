@@ -74,7 +74,7 @@ impl Scene {
         let cluster = on_cluster::cluster()?;
         let namespace = on_cluster::namespace(prefix);
         cluster
-            .kubectl(&["create", "serviceaccount", "imageref", "-n", &namespace])
+            .kubectl(&["create", "serviceaccount", &namespace, "-n", &namespace])
             .unwrap();
         let rights = RIGHTS.replace("imageref-system", &namespace);
         let rights = rights.replace("imageref-webhook", &namespace);
@@ -83,7 +83,7 @@ impl Scene {
             .kubectl_with_stdin(&["apply", "-f", "-"], &objects)
             .unwrap();
         let token = cluster
-            .service_account_token(&namespace, "imageref")
+            .service_account_token(&namespace, &namespace)
             .unwrap();
         let operator = cluster.kubeconfig_with_token(&token).unwrap();
         let operator = std::fs::read_to_string(operator).unwrap();

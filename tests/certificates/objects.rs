@@ -3,7 +3,7 @@
 use super::*;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 async fn read(scene: &Scene) -> Secret {
@@ -206,4 +206,49 @@ async fn a_right_that_is_missing_is_named_and_its_return_is_enough() {
     })
     .await;
     assert!(replica.serving.is_ready());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhooks_account_can_create_its_own_secret_and_no_other() {
+    let Some(scene) = Scene::new("certificates-alone", 9).await else {
+        return;
+    };
+    let secrets: Api<Secret> = Api::namespaced(scene.operator.clone(), &scene.namespace);
+    let secret = |name: &str, type_: &str| Secret {
+        metadata: kube::api::ObjectMeta {
+            name: Some(name.into()),
+            annotations: Some(std::collections::BTreeMap::from([(
+                "kubernetes.io/service-account.name".into(),
+                "default".into(),
+            )])),
+            ..Default::default()
+        },
+        type_: Some(type_.into()),
+        ..Secret::default()
+    };
+    let token = "kubernetes.io/service-account-token";
+    let own = scene.secret();
+    let create = async |name: &str, type_: &str| {
+        let params = PostParams::default();
+        secrets.create(&params, &secret(name, type_)).await
+    };
+    // A policy is enforced a moment after it was accepted.
+    until("another Secret is refused", || async {
+        let created = create("other", "Opaque").await;
+        if created.is_ok() {
+            let params = DeleteParams::default();
+            let all: Api<Secret> = Api::namespaced(scene.admin.clone(), &scene.namespace);
+            all.delete("other", &params).await.unwrap();
+        }
+        created.is_err()
+    })
+    .await;
+    for (name, type_) in [("other", token), (own.as_str(), token), ("other", "Opaque")] {
+        let said = create(name, type_).await.unwrap_err().to_string();
+        assert!(
+            said.contains("may create its Secret"),
+            "{name} {type_}: {said}"
+        );
+    }
+    create(&own, "Opaque").await.unwrap();
 }
