@@ -41,6 +41,7 @@ mod lock;
 mod manifests;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod on_cluster;

@@ -207,7 +207,7 @@ async fn a_replica_that_stops_under_load_loses_no_request() {
     // Every other one speaks the old protocol.
     let build = |n: usize| {
         let builder = old.builder();
-        let builder = if n % 2 == 0 {
+        let builder = if n.is_multiple_of(2) {
             builder
         } else {
             builder.http1_only()
