@@ -31,6 +31,7 @@ mod leaks;
 mod manifests;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod on_cluster;
