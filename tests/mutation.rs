@@ -2,7 +2,7 @@
 
 mod properties;
 
-use crate::verdict::world::{A, B, TORCH, World, declared, pod, pod_with, unusable};
+use crate::verdict::world::{A, TORCH, World, declared, pod, pod_with, unusable};
 use imageref::admission::{
     Configuration, Decision, Known, KnownRef, PatchOperation, Verdict, mutate,
 };
@@ -47,16 +47,16 @@ fn patched(object: &Value, patch: &[PatchOperation]) -> Value {
         let path = operation["path"].as_str().unwrap();
         let (parent, key) = path.rsplit_once('/').unwrap();
         let key = key.replace("~1", "/");
-        let parent = object.pointer_mut(parent).expect("a parent that is there");
+        let holder = object.pointer_mut(parent).expect("a parent that is there");
         if operation["op"] == "replace" {
             let index = key.parse::<usize>().ok();
             let place = match index {
-                Some(index) => parent.get_mut(index),
-                None => parent.get_mut(&key),
+                Some(index) => holder.get_mut(index),
+                None => holder.get_mut(&key),
             };
             *place.expect("a value that is there") = operation["value"].clone();
         } else {
-            parent
+            holder
                 .as_object_mut()
                 .unwrap()
                 .insert(key, operation["value"].clone());

@@ -114,8 +114,11 @@ impl Running {
         let client = Client::new(router, "default");
         let state = Arc::new(State::new(Configuration::default()));
         let keep = tokio::spawn(keep(client, state.clone(), CancellationToken::new()));
-        let _keep = AbortOnDropHandle::new(keep);
-        Self { fake, state, _keep }
+        Self {
+            fake,
+            state,
+            _keep: AbortOnDropHandle::new(keep),
+        }
     }
 
     fn server<T>(&self, change: impl FnOnce(&mut Server) -> T) -> T {
@@ -182,7 +185,7 @@ fn declared(name: &str, version: &str) -> Value {
     })
 }
 
-fn space(name: &str, labels: Value) -> Value {
+fn space(name: &str, labels: &Value) -> Value {
     json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
         "metadata": {"name": name, "resourceVersion": "7", "labels": labels}})
 }
@@ -196,7 +199,7 @@ fn status(code: u16) -> Value {
 async fn it_is_ready_once_both_kinds_are_listed_and_then_follows_changes() {
     let running = Running::new(
         vec![declared("a", "1"), declared("b", "2")],
-        vec![space("team", json!({}))],
+        vec![space("team", &json!({}))],
     );
     assert!(!running.state.is_ready());
     running.until("ready", |r| r.state.is_ready()).await;
@@ -207,7 +210,7 @@ async fn it_is_ready_once_both_kinds_are_listed_and_then_follows_changes() {
     running.until("c is there", |r| r.holds("c")).await;
     running.until("a is gone", |r| !r.holds("a")).await;
     assert!(running.holds("b"));
-    running.tell(SPACES, "DELETED", &space("team", json!({})));
+    running.tell(SPACES, "DELETED", &space("team", &json!({})));
     running
         .until("the namespace is gone", |r| {
             r.state.read("team", |_, labels| labels.is_none())
@@ -355,7 +358,7 @@ async fn of_a_namespace_only_the_labels_of_admission_are_kept() {
         json!({"imageref.dev/admission": "warn", "team": "a", "other.dev/imageref.dev/": "b"});
     let running = Running::new(
         Vec::new(),
-        vec![space("plain", json!(null)), space("team", labels)],
+        vec![space("plain", &json!(null)), space("team", &labels)],
     );
     running.until_watched().await;
     let of = |namespace: &str| running.state.read(namespace, |_, labels| labels.cloned());
