@@ -54,9 +54,9 @@ fn catalog(cluster: &Cluster, namespace: &str, images: &Value) {
         json!({"status": {"images": images}}).to_string(),
     )
     .unwrap();
-    let path = file.path().to_str().unwrap();
+    let sent = file.path().to_str().unwrap();
     let object = ["patch", "imgcat", "admission", "-n", namespace];
-    let patch = ["--subresource=status", "--type=merge", "--patch-file", path];
+    let patch = ["--subresource=status", "--type=merge", "--patch-file", sent];
     cluster.kubectl(&[&object[..], &patch].concat()).unwrap();
 }
 

@@ -220,8 +220,8 @@ fn the_status_of_a_catalogue_takes_whatever_a_platform_says() {
     });
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), json!({"status": status}).to_string()).unwrap();
-    let path = file.path().to_str().unwrap();
-    let patch = ["--subresource=status", "--type=merge", "--patch-file", path];
+    let sent = file.path().to_str().unwrap();
+    let patch = ["--subresource=status", "--type=merge", "--patch-file", sent];
     cluster
         .kubectl(
             &[

@@ -65,6 +65,10 @@ fn passes(output: &Output) {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one namespace, one change after the other"
+)]
 fn a_tenant_who_may_edit_namespaces_cannot_opt_out() {
     let policies = format!("{GUARD}\n---\n{RIGHTS}");
     let Some(cluster) = cluster_with(&policies) else {
@@ -158,13 +162,13 @@ fn a_tenant_who_may_edit_namespaces_cannot_opt_out() {
     );
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), object).unwrap();
-    let path = file.path().to_str().unwrap();
+    let sent = file.path().to_str().unwrap();
     let finalize = [
         "replace",
         "--raw",
         "/api/v1/namespaces/team/finalize",
         "-f",
-        path,
+        sent,
     ];
     denied(&run(&cluster, "tenant", &finalize, None));
     // A new namespace comes without them.
