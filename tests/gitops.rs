@@ -9,6 +9,7 @@ mod guide;
 mod providers;
 mod situations;
 mod tools;
+mod wait;
 
 use imageref::api::validation;
 use serde::Serialize;
@@ -126,6 +127,12 @@ fn argo_cd_and_flux_see_in_each_situation_what_they_should() {
             .and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
         let why = ready.map_or("", |ready| ready["reason"].as_str().unwrap());
         assert!(answer.argo.message.starts_with(why), "{answer:?}");
+        let conditions = fixture.object["status"]["conditions"].as_array();
+        for condition in conditions.into_iter().flatten() {
+            let [name, reason] = ["type", "reason"].map(|key| condition[key].as_str().unwrap());
+            let noted = answer.argo.message.contains(&format!("[{name}: {reason}]"));
+            assert_eq!(noted, ["Stale", "Drifted"].contains(&name), "{answer:?}");
+        }
     }
 }
 
@@ -168,13 +175,18 @@ fn both_kinds_of_provider_are_seen_alike() {
 #[test]
 fn what_is_stored_before_an_operator_saw_it_is_progress_even_without_a_status() {
     let kinds = ["ImageRef", "ImageProvider", "ClusterImageProvider"];
-    let objects = kinds.map(|kind| {
-        json!({
-            "apiVersion": "imageref.dev/v1alpha1",
-            "kind": kind,
-            "metadata": {"name": "new", "generation": 1},
+    let statuses = [Value::Null, json!({}), json!({"observedGeneration": 1})];
+    let objects = kinds.into_iter().flat_map(|kind| {
+        statuses.clone().map(|status| {
+            json!({
+                "apiVersion": "imageref.dev/v1alpha1",
+                "kind": kind,
+                "metadata": {"name": "new", "generation": 1},
+                "status": status,
+            })
         })
     });
+    let objects: Vec<_> = objects.collect();
     // A cluster shows no object without a status; kstatus and expressions would mislead.
     let script = text("deploy/gitops/argocd-health.lua");
     let Some(answers) = tools::ask(&script, &json!([]), &objects) else {

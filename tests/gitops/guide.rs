@@ -234,13 +234,20 @@ fn the_locked_images_come_out_of_the_overlay_and_the_references_are_asked_again(
     let components = folder.path().join("apps/images");
     std::fs::create_dir_all(&components).unwrap();
     std::fs::write(components.join("kustomization.yaml"), component).unwrap();
-    let build = |overlay: &str| -> Value {
+    let build = |overlay: &str| {
         let overlay = folder.path().join(overlay);
-        let built = cluster.kubectl(&["kustomize", overlay.to_str().unwrap()]);
-        serde_saphyr::from_str(&built.unwrap()).unwrap()
+        cluster
+            .kubectl(&["kustomize", overlay.to_str().unwrap()])
+            .unwrap()
     };
+    let object = |overlay: &str| -> Value { serde_saphyr::from_str(&build(overlay)).unwrap() };
+    assert_eq!(
+        build("").split("\n---\n").count(),
+        3,
+        "all of the repository"
+    );
 
-    let deployment = build("apps");
+    let deployment = object("apps");
     let image = deployment.pointer("/spec/template/spec/containers/0/image");
     let image = image.and_then(Value::as_str).unwrap();
     let (path, digest) = image.split_once('@').unwrap();
@@ -248,7 +255,7 @@ fn the_locked_images_come_out_of_the_overlay_and_the_references_are_asked_again(
     let known = locked["images"][0]["image"].as_str().unwrap();
     assert!(known.starts_with(&format!("{path}:")), "{image} of {known}");
 
-    let reference = build("images");
+    let reference = object("images");
     let asked = reference.pointer("/metadata/annotations/imageref.dev~1reconcile-requested-at");
     assert!(asked.is_some(), "{reference}");
 }
