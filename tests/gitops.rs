@@ -256,7 +256,7 @@ fn each_reason_of_ready_has_a_fixture() {
             .collect();
         let conditions = fixtures
             .iter()
-            .flat_map(|f| f.object["status"]["conditions"].as_array())
+            .filter_map(|f| f.object["status"]["conditions"].as_array())
             .flatten();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let had: BTreeSet<_> = conditions

@@ -47,10 +47,10 @@ const REASONS: [(Truth, Reason, Seen); 16] = [
 
 /// Every provider: one that is new, then one a reason.
 pub(crate) fn all() -> Vec<Provider> {
-    let new = provider("new", PASSING, json!({"observedGeneration": -1}));
+    let new = provider("new", PASSING, &json!({"observedGeneration": -1}));
     let judged = REASONS.map(|(truth, reason, seen)| {
         let name = reason.as_str().to_lowercase();
-        provider(&name, seen, status(truth, reason))
+        provider(&name, seen, &status(truth, reason))
     });
     std::iter::once(new).chain(judged).collect()
 }
@@ -80,7 +80,7 @@ fn status(truth: Truth, reason: Reason) -> Value {
     json!({"observedGeneration": 1, "conditions": conditions})
 }
 
-fn provider(name: &str, (kstatus, flux, argo): Seen, status: Value) -> Provider {
+fn provider(name: &str, (kstatus, flux, argo): Seen, status: &Value) -> Provider {
     let object = json!({
         "apiVersion": "imageref.dev/v1alpha1",
         "kind": "ImageProvider",

@@ -1,4 +1,4 @@
-//! What GitOps tools make of objects, asked of their own libraries.
+//! What Flux and Argo CD make of objects, asked of their own libraries.
 //!
 //! Owns how `gitops-health` is run. Must not know which answers are right. The invariant that would
 //! break first: one answer an object, in their order.

@@ -101,7 +101,7 @@ pub fn require_registry() -> bool {
     have_file(REGISTRY, &registry())
 }
 
-/// The same for a test that asks what GitOps tools make of an object.
+/// The same for a test that asks what Flux and Argo CD make of an object.
 ///
 /// # Panics
 /// As [`require`].
