@@ -28,6 +28,8 @@ mod facts;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod gitops;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod identity;

@@ -21,11 +21,9 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         ImageRef::crd(),
     ];
     for crd in &mut crds {
-        let watched = ["ImageRef", "ImageCatalog"].contains(&crd.spec.names.kind.as_str());
-        let default = watched.then(|| json!({"observedGeneration": -1}));
         if let Some(status) = status_schema(crd) {
             lift_limits(status);
-            status.default = default.map(JSON);
+            status.default = Some(JSON(json!({"observedGeneration": -1})));
         }
     }
     crds.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));

@@ -62,7 +62,7 @@ async fn two_replicas_agree_on_one_certificate_with_the_rights_of_the_manifest_a
         secret.metadata.resource_version
     );
 
-    let account = format!("--as=system:serviceaccount:{}:imageref", scene.namespace);
+    let account = format!("--as=system:serviceaccount:{0}:{0}", scene.namespace);
     let secret = format!("secrets/{}", scene.secret());
     let may = |verb: &str, what: &str, namespace: &str| {
         let args = ["auth", "can-i", verb, what, &account, "-n", namespace];

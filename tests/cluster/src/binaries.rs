@@ -14,6 +14,7 @@ use std::{
 /// What a cluster cannot do without.
 const TOOLS: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 const REGISTRY: &str = "registry";
+const GITOPS_HEALTH: &str = "gitops-health";
 
 /// The folder in which `etcd`, `kube-apiserver` and `kubectl` are looked for. It is absolute: the
 /// servers run in a working folder of their own.
@@ -22,14 +23,24 @@ pub(crate) fn folder() -> PathBuf {
     std::path::absolute(&folder).unwrap_or(folder)
 }
 
-/// Where the registry is. The usual bundles of `KUBEBUILDER_ASSETS` have none, so it may also be
-/// where it is built.
+/// Where the registry is.
 pub(crate) fn registry() -> PathBuf {
-    let brought = folder().join(REGISTRY);
+    beside(REGISTRY)
+}
+
+/// Where `gitops-health` is: what Flux and Argo CD make of an object.
+pub fn gitops_health() -> PathBuf {
+    beside(GITOPS_HEALTH)
+}
+
+/// Where a binary beside the control plane is. The usual bundles of `KUBEBUILDER_ASSETS` have none of
+/// them, so it may also be where it is built.
+fn beside(name: &str) -> PathBuf {
+    let brought = folder().join(name);
     if brought.is_file() {
         return brought;
     }
-    let built = built().join(REGISTRY);
+    let built = built().join(name);
     std::path::absolute(&built).unwrap_or(built)
 }
 
@@ -87,12 +98,23 @@ pub fn require() -> bool {
 /// # Panics
 /// As [`require`].
 pub fn require_registry() -> bool {
-    let path = registry();
+    have_file(REGISTRY, &registry())
+}
+
+/// The same for a test that asks what Flux and Argo CD make of an object.
+///
+/// # Panics
+/// As [`require`].
+pub fn require_gitops_health() -> bool {
+    have_file(GITOPS_HEALTH, &gitops_health())
+}
+
+fn have_file(name: &str, path: &Path) -> bool {
     have(if path.is_file() {
         Ok(())
     } else {
         Err(format!(
-            "no registry at {}: run `make control-plane` (or tests/cluster/build.sh)",
+            "no {name} at {}: run `make control-plane` (or tests/cluster/build.sh)",
             path.display()
         ))
     })
