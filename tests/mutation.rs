@@ -44,8 +44,8 @@ fn ask(world: &World, object: &Value) -> Result<Vec<PatchOperation>, Verdict> {
 fn patched(object: &Value, patch: &[PatchOperation]) -> Value {
     let mut object = object.clone();
     for operation in serde_json::to_value(patch).unwrap().as_array().unwrap() {
-        let path = operation["path"].as_str().unwrap();
-        let (parent, key) = path.rsplit_once('/').unwrap();
+        let pointer = operation["path"].as_str().unwrap();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
         let key = key.replace("~1", "/");
         let holder = object.pointer_mut(parent).expect("a parent that is there");
         if operation["op"] == "replace" {

@@ -91,7 +91,7 @@ struct CertificateArguments {
         value_delimiter = ','
     )]
     tls_names: Vec<String>,
-    /// Without --tls-dir: the ValidatingWebhookConfigurations whose caBundle to keep
+    /// Without --tls-dir: the validating configurations of webhooks whose caBundle to keep
     #[arg(
         long = "validating-configurations",
         env = "IMAGEREF_VALIDATING_CONFIGURATIONS",
@@ -100,7 +100,7 @@ struct CertificateArguments {
         default_value = "imageref-webhook"
     )]
     validating: Vec<String>,
-    /// Without --tls-dir: the MutatingWebhookConfigurations whose caBundle to keep
+    /// Without --tls-dir: the mutating configurations of webhooks whose caBundle to keep
     #[arg(
         long = "mutating-configurations",
         env = "IMAGEREF_MUTATING_CONFIGURATIONS",
