@@ -19,14 +19,14 @@ finish() {
   trap - EXIT INT TERM
   [ -z "${nap:-}" ] || kill "$nap" 2>/dev/null || true
   # Each process ends when the pipe that it was started with is closed.
-  exec 5>&- 7>&- 8>&- 9>&-
-  for file in cloud registry cluster operator; do
+  exec 4>&- 5>&- 7>&- 8>&- 9>&-
+  for file in cloud registry cluster operator webhook; do
     if [ "$status" -ne 0 ] && [ -s "$work/$file.log" ]; then
       echo "--- last lines of $file" >&2
       tail -n 15 "$work/$file.log" >&2
     fi
   done
-  for pid in "${cloud:-}" "${registry:-}" "${cluster:-}" "${operator:-}"; do
+  for pid in "${cloud:-}" "${registry:-}" "${cluster:-}" "${operator:-}" "${webhook:-}"; do
     [ -z "$pid" ] || while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
   done
   rm -rf "$work"
@@ -86,6 +86,16 @@ push() {
     "{\"schemaVersion\":2,\"mediaType\":\"$kind.distribution.manifest.v2+json\",\"config\":{\"mediaType\":\"$kind.container.image.v1+json\",\"digest\":\"$digest\",\"size\":${#config}},\"layers\":[]}" >/dev/null
 }
 
+# account NAME FILE: a kubeconfig of a ServiceAccount.
+account() {
+  local config=$work/$2.kubeconfig token
+  token=$(kubectl -n imageref-system create token "$1" --duration=8h)
+  kubectl config view --raw --flatten >"$config"
+  chmod 600 "$config"
+  KUBECONFIG=$config kubectl config set-credentials "$2" --token="$token" >/dev/null
+  KUBECONFIG=$config kubectl config set-context --current --user="$2" >/dev/null
+}
+
 # The references with what a registry said.
 table() {
   kubectl get imageref -A -o custom-columns='NAME:.metadata.name,ARCH:.status.arch,PLATFORMS:.status.platforms,DIGEST:.status.digest'
@@ -120,11 +130,7 @@ echo "clouds at $cloud_url, registry at $registry_url, $(kubectl version 2>/dev/
 say "installing the CRDs and the operator's rights"
 kubectl apply -f crds/ -f deploy/rbac.yaml
 kubectl wait --for=condition=Established --timeout=30s crd --all >/dev/null
-token=$(kubectl -n imageref-system create token imageref --duration=8h)
-kubectl config view --raw --flatten >"$work/operator.kubeconfig"
-chmod 600 "$work/operator.kubeconfig"
-KUBECONFIG=$work/operator.kubeconfig kubectl config set-credentials operator --token="$token" >/dev/null
-KUBECONFIG=$work/operator.kubeconfig kubectl config set-context --current --user=operator >/dev/null
+account imageref operator
 
 say "starting the operator as ServiceAccount imageref-system/imageref"
 # The platforms' image hosts stand for the registry here: nothing leaves this machine.
@@ -176,6 +182,33 @@ kubectl wait --for=condition=Drifted --timeout=30s imageref/llm-serving
 echo "after:  $(kubectl get imageref llm-serving -o jsonpath='{.status.image}')"
 echo "why:    $(kubectl get imageref llm-serving -o jsonpath='{.status.conditions[?(@.type=="Drifted")].message}')"
 
+say "starting the webhook of admission, which makes its certificate itself"
+kubectl apply -f deploy/webhook.yaml -f deploy/webhook-certificates.yaml
+account imageref-webhook webhook
+exec 4> >(exec 5>&- 7>&- 8>&- 9>&-; KUBECONFIG=$work/webhook.kubeconfig exec sh tests/cluster/src/guard.sh "" \
+  "$bin/imageref" webhook --address 127.0.0.1:0 --tls-names 127.0.0.1 --metrics-address 127.0.0.1:0 \
+  >"$work/webhook.log" 2>&1)
+webhook=$!
+until_true 30 "webhook" grep -q 'everything is listed' "$work/webhook.log"
+address=$(sed -n 's/.*reviews are served.*address=\([0-9.:]*\).*/\1/p' "$work/webhook.log")
+# No Service leads anywhere here: the API server calls an address.
+sed "s|service: {name: imageref-webhook, namespace: imageref-system, path: \(/[a-z/]*\)}|url: https://$address\1|" \
+  deploy/webhook.yaml | kubectl apply -f - >/dev/null
+kubectl label namespace default imageref.dev/admission=enforce
+# No controllers run here, and a pod needs the ServiceAccount that they would make.
+kubectl create serviceaccount default >/dev/null
+run() { kubectl run "$1" --restart=Never --image="$2" "${@:3}"; }
+until_true 30 "refusal by the API server" bash -c "
+  ! '$tools/kubectl' run probe --dry-run=server --image=busybox"
+
+say "a pod that uses a declared image is accepted; others are refused, with what to do"
+image=$(kubectl get imageref llm-serving -o jsonpath='{.status.image}')
+run serving "$image"
+if run undeclared busybox:1.36; then exit 1; fi
+if run old "${image%%:*}:v1.0"; then exit 1; fi
+if run misplaced "$(kubectl get imageref mindspore-train -o jsonpath='{.status.image}')" \
+  --overrides='{"spec": {"nodeSelector": {"kubernetes.io/arch": "amd64"}}}'; then exit 1; fi
+
 if [ -n "${KEEP:-}" ]; then
   say "it keeps running until Ctrl-C; in another terminal:"
   echo "  export KUBECONFIG=$KUBECONFIG PATH=$(cd "$tools" && pwd):\$PATH"
@@ -184,7 +217,7 @@ if [ -n "${KEEP:-}" ]; then
   echo "  kubectl patch imageref wrong-architecture --type=merge -p '{\"spec\":{\"expect\":{\"arch\":[\"arm64\"]}}}'"
   # Whatever inherits the pipes would keep the processes going.
   while :; do
-    sleep 3600 5>&- 7>&- 8>&- 9>&- &
+    sleep 3600 4>&- 5>&- 7>&- 8>&- 9>&- &
     nap=$!
     wait "$nap"
   done

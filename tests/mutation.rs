@@ -41,7 +41,7 @@ fn ask(world: &World, object: &Value) -> Result<Vec<PatchOperation>, Verdict> {
 }
 
 /// The object as an API server makes it from the answer.
-fn patched(object: &Value, patch: &[PatchOperation]) -> Value {
+pub(crate) fn patched(object: &Value, patch: &[PatchOperation]) -> Value {
     let mut object = object.clone();
     for operation in serde_json::to_value(patch).unwrap().as_array().unwrap() {
         let pointer = operation["path"].as_str().unwrap();

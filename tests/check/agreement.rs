@@ -1,9 +1,12 @@
-//! The binary and `verdict` agree on random small worlds.
+//! The binary and the webhook agree on random small worlds.
 //!
-//! The binary reads YAML and a cluster's objects have types: both ways must lead to one verdict.
+//! The binary reads YAML; the webhook is asked by reviews, about objects that it may have changed
+//! before, in a mode that labels chose. Both ways must lead to one verdict.
 
 use super::{Scene, TORCH};
-use imageref::admission::{Configuration, Context, Known, KnownRef, extract, verdict};
+use crate::mutation::patched;
+use imageref::admission::review::{Endpoint, Outcome, Request, Surroundings, judge};
+use imageref::admission::{Configuration, Decision, Known, KnownRef, Mode};
 use imageref::api::ImageRef;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -19,6 +22,12 @@ fn digest(n: usize) -> String {
 }
 
 fn image() -> impl Strategy<Value = String> {
+    let names = ["imageref://x", "imageref://images/y", "imageref://Bad"];
+    let by_name = select(names.to_vec()).prop_map(str::to_owned);
+    prop_oneof![5 => by_text(), 1 => by_name]
+}
+
+fn by_text() -> impl Strategy<Value = String> {
     let repository = select(vec![TORCH, "mirror.example/ai/torch", "busybox"]);
     let tag = select(vec!["", ":1", ":2"]);
     let digest = select(vec![
@@ -33,15 +42,18 @@ fn image() -> impl Strategy<Value = String> {
 /// An `ImageRef` as a cluster has it, without its name.
 fn image_ref() -> impl Strategy<Value = Value> {
     (
-        option::weighted(0.9, image()),
+        option::weighted(0.9, by_text()),
         option::of(1..3_usize),
         select(vec!["ClusterImageProvider", "ClusterImageProvider", "ImageProvider", "Other"]),
         option::of(select(vec!["amd64", "arm64"])),
         subsequence(vec!["linux/amd64", "linux/arm64"], 0..=2),
         subsequence(vec!["ASCEND", "GPU"], 0..=2),
-        select(vec!["True", "True", "False", "Unknown"]),
+        (
+            select(vec!["True", "True", "False", "Unknown"]),
+            select(vec!["Never", "IfNotPresent", "Always"]),
+        ),
     )
-        .prop_map(|(image, of, provider, arch, platforms, accelerators, ready)| {
+        .prop_map(|(image, of, provider, arch, platforms, accelerators, (ready, policy))| {
             let mut status = json!({
                 "provider": {"kind": provider, "name": "default"},
                 "platforms": platforms,
@@ -55,7 +67,7 @@ fn image_ref() -> impl Strategy<Value = Value> {
                 }
             }
             json!({"apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
-                "spec": {"source": {"notebook": {"name": "x"}}}, "status": status})
+                "spec": {"source": {"notebook": {"name": "x"}}, "digestPolicy": policy}, "status": status})
         })
 }
 
@@ -105,6 +117,7 @@ fn world() -> impl Strategy<Value = World> {
         select(vec!["enforce", "warn", "audit"]).prop_map(|v| ("imageref.dev/admission", v)),
         select(vec!["enforce", "warn"]).prop_map(|v| ("imageref.dev/admission-templates", v)),
         select(vec!["true", "false"]).prop_map(|v| ("imageref.dev/require-digest", v)),
+        select(vec!["true", "false"]).prop_map(|v| ("imageref.dev/mutate", v)),
     ];
     let labels = vec(label, 0..4).prop_map(|pairs| {
         let pairs = pairs.into_iter();
@@ -154,7 +167,7 @@ impl World {
         texts.collect::<Vec<_>>().join("---\n")
     }
 
-    /// The decisions and findings as a webhook would come to them.
+    /// The decisions and findings that the webhook comes to, asked as API servers ask it.
     fn expected(&self) -> Vec<Value> {
         let configuration = Configuration::read(self.configuration).unwrap();
         let mut known = Known::new(configuration.mirrors());
@@ -165,17 +178,18 @@ impl World {
         let strictest = ["imageref.dev/admission", "imageref.dev/admission-templates"]
             .map(|key| (key.to_owned(), "enforce".to_owned()));
         let strictest = BTreeMap::from(strictest);
-        let judge = |object: &Value| {
+        let of = |object: &Value| {
             let namespace = object["metadata"]["namespace"].as_str().unwrap();
             let labels = self.labels.get(namespace).unwrap_or(&strictest);
-            let context = Context {
+            let around = Surroundings {
+                labels: Some(labels),
                 own_namespace: "imageref-system",
-                user: "kubernetes-admin",
-                ..Context::of_namespace(namespace, labels)
+                known: &known,
+                configuration: &configuration,
             };
-            let read = extract(object, &configuration).unwrap();
-            let found = verdict(&read, None, &context, &known, &configuration);
-            let findings = found.findings.iter().map(|finding| {
+            let (decision, found) = admitted(object, labels, &around);
+            let findings = found.iter().flat_map(|outcome| &outcome.verdict.findings);
+            let findings = findings.map(|finding| {
                 json!([
                     finding.place,
                     finding.image,
@@ -184,13 +198,43 @@ impl World {
                     finding.fix
                 ])
             });
-            json!([
-                format!("{:?}", found.decision),
-                findings.collect::<Vec<_>>()
-            ])
+            json!([format!("{decision:?}"), findings.collect::<Vec<_>>()])
         };
-        self.workloads.iter().map(judge).collect()
+        self.workloads.iter().map(of).collect()
     }
+}
+
+/// What an API server does with an object by the rules of `deploy/webhook.yaml`.
+fn admitted(
+    object: &Value,
+    labels: &BTreeMap<String, String>,
+    around: &Surroundings<'_>,
+) -> (Decision, Option<Outcome>) {
+    let ask = |object: &Value, endpoint| {
+        let namespace = &object["metadata"]["namespace"];
+        let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {"uid": "1", "operation": "CREATE", "namespace": namespace,
+                "userInfo": {"username": "kubernetes-admin"}, "object": object}});
+        let request = Request::read(review.to_string().as_bytes()).unwrap();
+        judge(&request, endpoint, around)
+    };
+    let label = |key| labels.get(key).map(String::as_str);
+    let mut object = object.clone();
+    if label("imageref.dev/mutate") == Some("true") && object["kind"] == "Pod" {
+        let outcome = ask(&object, Endpoint::Mutate);
+        if outcome.verdict.decision == Decision::Deny {
+            return (Decision::Deny, Some(outcome));
+        }
+        object = patched(&object, &outcome.patch);
+    }
+    let mode = match label("imageref.dev/admission") {
+        None => return (Decision::Allow, None),
+        Some("warn") => Mode::Warn,
+        Some("audit") => Mode::Audit,
+        Some(_) => Mode::Enforce,
+    };
+    let outcome = ask(&object, Endpoint::Validate(mode));
+    (outcome.verdict.decision, Some(outcome))
 }
 
 fn shown(workload: &Value) -> Value {
@@ -205,7 +249,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_binary_says_what_the_verdict_says(world in world()) {
+    fn the_binary_says_what_the_webhook_says(world in world()) {
         let scene = Scene::new().with("config.yaml", world.configuration);
         let config = if world.configuration.is_empty() { "" } else { "--config config.yaml" };
         let run = scene.run_with(&format!("-f - -o json {config}"), &world.yaml());

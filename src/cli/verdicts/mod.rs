@@ -16,8 +16,10 @@ pub(super) use table::findings;
 use super::input::files;
 use super::input::problem::Problem;
 use super::output::{put, say};
-use crate::admission::mutation::{PatchOperation, mutate};
-use crate::admission::{Configuration, Context, Decision, Known, Mode, Verdict, extract, verdict};
+use crate::admission::{
+    Configuration, Context, Decision, Known, Mode, PatchOperation, Subject, Verdict, extract,
+    mutate, verdict,
+};
 use anyhow::Result;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -126,8 +128,16 @@ pub(super) fn judge(
         own_namespace: around.own_namespace,
         ..Context::of_namespace(namespace, of_namespace)
     };
-    // As an API server does: names are replaced by images before anything is judged.
-    let mutated = mutate(object, namespace, of_namespace, "", known, configuration);
+    // As an API server does: names are replaced by images before anything is judged, but in
+    // namespaces where nothing ever is.
+    let excluded = Context {
+        mode: Some(Mode::Enforce),
+        ..context
+    };
+    let mutated = match excluded.mode_of(Subject::Pod) {
+        Some(_) => mutate(object, namespace, of_namespace, "", known, configuration),
+        None => Ok(Vec::new()),
+    };
     let object = match mutated {
         Ok(patch) if patch.is_empty() => Cow::Borrowed(object),
         Ok(patch) => Cow::Owned(patched(object.clone(), patch)),

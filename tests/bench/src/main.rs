@@ -48,6 +48,9 @@ struct Arguments {
     /// Measure verdicts of admission in this process, and nothing else; needs no control plane
     #[arg(long, conflicts_with_all = ["refs", "scenarios", "secrets"])]
     verdicts: bool,
+    /// Put reports of earlier runs into one, with its plots, and measure nothing
+    #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with_all = ["refs", "scenarios", "secrets", "verdicts"])]
+    join: Vec<PathBuf>,
     /// Where to write
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -94,6 +97,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     if arguments.verdicts {
         return verdicts::run(&arguments.out);
     }
+    if !arguments.join.is_empty() {
+        return join(&arguments);
+    }
     let machine = report::machine();
     let progress = Progress::new();
     let mut rows: Vec<Row> = Vec::new();
@@ -123,10 +129,25 @@ async fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
+/// One report of several.
+fn join(arguments: &Arguments) -> Result<()> {
+    let mut rows = Vec::new();
+    for path in &arguments.join {
+        rows.extend(report::read_json(path)?);
+    }
+    write_report(arguments, &rows)?;
+    let mut out = std::io::stdout().lock();
+    Ok(write!(out, "{}", report::table(&rows))?)
+}
+
 fn write(arguments: &Arguments, rows: &[Row], traffic: &[Traffic]) -> Result<()> {
+    report::write_json(&arguments.out.join("requests.json"), &traffic)?;
+    write_report(arguments, rows)
+}
+
+fn write_report(arguments: &Arguments, rows: &[Row]) -> Result<()> {
     let out = &arguments.out;
     report::write_json(&out.join("report.json"), &rows)?;
-    report::write_json(&out.join("requests.json"), &traffic)?;
     for (name, chart) in plot::charts(rows) {
         let path = out.join(name);
         std::fs::write(&path, chart).with_context(|| format!("writing {}", path.display()))?;

@@ -119,6 +119,13 @@ pub(crate) fn table(rows: &[Row]) -> String {
     line(&head) + &rule + &body
 }
 
+/// The rows of a report; columns that an older one lacks are null.
+pub(crate) fn read_json(path: &Path) -> Result<Vec<Row>> {
+    let text = std::fs::read_to_string(path);
+    let text = text.with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
+}
+
 /// Writes a value as JSON.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
