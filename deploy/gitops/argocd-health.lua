@@ -1,4 +1,4 @@
--- What Argo CD shows of an ImageRef, ImageProvider or ClusterImageProvider: what kstatus says, and
+-- What Argo CD shows of an ImageRef, a provider or an ImageCatalog: what kstatus says, and
 -- Suspended beside it. Failed is Degraded, Current is Healthy, everything else Progressing.
 --
 -- Needs none of Lua's libraries but the base.

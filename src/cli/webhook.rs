@@ -112,21 +112,24 @@ struct CertificateArguments {
 }
 
 impl CertificateArguments {
+    /// Reads the files, if there are some: what cannot be read at the start is a mistake in the flag,
+    /// rather than one of whoever renews them.
+    async fn load(&self, serving: &Serving) -> Result<()> {
+        match &self.tls_dir {
+            Some(folder) => {
+                let loaded = certificates::load(folder, serving).await;
+                loaded.map_err(|why| anyhow!("--tls-dir: {why}"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Has the certificate kept in the background until `stop`.
-    async fn keep(
-        self,
-        namespace: &str,
-        client: Client,
-        serving: Arc<Serving>,
-        stop: CancellationToken,
-    ) -> Result<()> {
+    fn keep(self, namespace: &str, client: Client, serving: Arc<Serving>, stop: CancellationToken) {
         if let Some(folder) = self.tls_dir {
-            // What cannot be read now is a mistake in the flag, rather than one of whoever renews it.
-            let loaded = certificates::load(&folder, &serving).await;
-            loaded.map_err(|why| anyhow!("--tls-dir: {why}"))?;
             let every = certificates::EVERY;
             tokio::spawn(certificates::follow(folder, every, serving, stop));
-            return Ok(());
+            return;
         }
         let given = |names: Vec<String>| -> Vec<_> {
             names.into_iter().filter(|name| !name.is_empty()).collect()
@@ -145,7 +148,6 @@ impl CertificateArguments {
         };
         let now = jiff::Timestamp::now;
         tokio::spawn(certificates::keep(client, settings, serving, now, stop));
-        Ok(())
     }
 }
 
@@ -169,17 +171,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let metrics_address = process::metrics_address(&metrics_address)?;
     let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
-    let client = super::cluster::connect().await?;
     let shown = Arc::<Serving>::default();
+    certificate.load(&shown).await?;
     let tls = server::tls(shown.clone()).context("no TLS server")?;
-    certificate
-        .keep(
-            &operator_namespace,
-            client.clone(),
-            shown.clone(),
-            ended.clone(),
-        )
-        .await?;
+    let client = super::cluster::connect().await?;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("--address: listening on {address}"))?;
@@ -206,11 +201,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     );
     let webhook = Webhook::new(
         state.clone(),
-        operator_namespace,
+        operator_namespace.clone(),
         (metrics, health.clone()),
         Limits::default(),
     );
     let told = process::stop_on_signal()?;
+    let namespace = &operator_namespace;
+    certificate.keep(namespace, client.clone(), shown.clone(), ended.clone());
     let mut watches = tokio::spawn(watch::keep(client, state.clone(), ended.clone()));
     let serving = server::serve(listener, tls, Arc::new(webhook), stop.clone());
     let mut serving = tokio::spawn(serving);

@@ -112,10 +112,16 @@ fn rejudge(draft: &mut Draft<'_>) {
     // Nor can they stand in for a verdict that a suspension has hidden: a look is needed.
     let was_usable = condition::is_true(conditions, ConditionType::Ready);
     let platform_failed = contents::platform_failed(&draft.status);
+    // What waits for a registry was judged on these facts, and an edit may end the wait.
+    let unread = condition::has_reason(
+        conditions,
+        ConditionType::Compliant,
+        Reason::FactUnavailable,
+    );
     if says(Reason::ImageNotFound)
         || says(Reason::AmbiguousMatch)
         || says(Reason::InvalidSpec)
-        || (says(Reason::Progressing) && platform_failed)
+        || (says(Reason::Progressing) && platform_failed && !unread)
         || (says(Reason::Suspended) && !was_usable)
         || (says(Reason::StaleTooLong) && draft.is_too_old())
     {

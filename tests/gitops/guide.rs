@@ -110,7 +110,7 @@ fn the_config_map_of_argo_cd_is_patched_without_losing_what_is_in_it() {
     let stored = kubectl(&["get", "configmap", "argocd-cm", "-o", "json"]);
     let stored: Value = serde_json::from_str(&stored).unwrap();
     let data = stored["data"].as_object().unwrap();
-    assert_eq!(data.len(), 4);
+    assert_eq!(data.len(), 5);
     assert_eq!(data["url"], "https://argocd.example.com");
     for (key, value) in data.iter().filter(|(key, _)| *key != "url") {
         assert_eq!(*value, config_map().1["data"][key], "{key}");

@@ -15,7 +15,6 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
@@ -170,9 +169,11 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
         .collect()
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+fn address(bytes: &[u8]) -> Option<core::net::IpAddr> {
     if let Ok(four) = <[u8; 4]>::try_from(bytes) {
         return Some(four.into());
     }
-    <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
+    <[u8; 16]>::try_from(bytes)
+        .ok()
+        .map(core::net::IpAddr::from)
 }
