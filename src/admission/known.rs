@@ -247,7 +247,7 @@ fn key_of<V>(map: &HashMap<Arc<str>, V>, key: &str) -> Arc<str> {
 }
 
 /// The registry's word where there is one: `linux/arm64/v8` is arm64.
-fn architectures(arch: Option<String>, platforms: &[String]) -> Vec<String> {
+pub(super) fn architectures(arch: Option<String>, platforms: &[String]) -> Vec<String> {
     let stated = platforms.iter().filter_map(|platform| {
         let arch = platform.split('/').nth(1)?;
         (!arch.is_empty() && arch != "unknown").then(|| arch.to_owned())

@@ -14,6 +14,7 @@ pub mod image_ref;
 pub mod limits;
 pub mod provider;
 pub mod registry;
+pub mod selector;
 pub mod source;
 pub mod status;
 pub mod validation;
@@ -26,6 +27,7 @@ pub use image_ref::{DigestPolicy, Expect, ImageRef, ImageRefSpec, ProviderRef};
 pub use limits::ProviderLimits;
 pub use provider::{ClusterImageProvider, ImageProvider, ProviderKind, ProviderStatus};
 pub use registry::{Registry, RegistryAuth};
+pub use selector::selects;
 pub use source::{LiteServerSource, NotebookSource, PaiSource, Source};
 pub use status::{Change, ImageRefStatus, Upstream};
 

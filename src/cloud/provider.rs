@@ -12,7 +12,7 @@ use crate::api::auth::{Auth, ClusterAuth};
 use crate::api::provider::{Accept, AllowedNamespaces, ModelArts, Pai};
 use crate::api::{
     ClusterImageProvider, DEFAULT_PROVIDER, ImageProvider, ImageRefSpec, ProviderKind, ProviderRef,
-    Registry,
+    Registry, selects,
 };
 use crate::facts::{Failure, FailureKind};
 use crate::plan::{Account, Provided, ProviderId, Query, Target};
@@ -385,27 +385,6 @@ pub fn may_use(wanted: Option<&ProviderRef>, namespace: &str, provider: &Provide
 fn is_object_name(name: &str) -> bool {
     let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
     name.len() <= 253 && name.bytes().all(plain) && name.bytes().any(|b| b.is_ascii_alphanumeric())
-}
-
-/// Label selection as Kubernetes defines it. An operator that is not known selects nothing.
-fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    let equal = selector
-        .match_labels
-        .iter()
-        .flatten()
-        .all(|(key, value)| labels.get(key).is_some_and(|label| label == value));
-    let matched = selector.match_expressions.iter().flatten().all(|rule| {
-        let label = labels.get(&rule.key);
-        let listed = label.is_some_and(|l| rule.values.iter().flatten().any(|value| value == l));
-        match rule.operator.as_str() {
-            "In" => listed,
-            "NotIn" => !listed,
-            "Exists" => label.is_some(),
-            "DoesNotExist" => label.is_none(),
-            _ => false,
-        }
-    });
-    equal && matched
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@
 
 use crate::admission::configuration::Trust;
 use crate::admission::image::PodImage;
+use crate::admission::known::architectures;
 use crate::admission::{Configuration, KnownRef, Unusable};
 use crate::api::condition::truncate;
-use crate::api::{CatalogImage, ImageCatalogSpec, ImageRef, ProviderKind};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use crate::api::{CatalogImage, ImageCatalogSpec, ImageRef, ProviderKind, selects};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest word of an entry, in bytes: what a platform calls an architecture or a status.
@@ -83,7 +83,7 @@ impl Candidate {
                 ref_: format!("{}/{}", known.namespace, known.name),
                 usable: known.unusable.is_none(),
                 reason: known.unusable.map(|Unusable { reason, .. }| word(&reason)),
-                arch: architecture(&known.platforms, known.arch.as_deref()),
+                arch: architecture(&known.platforms, known.arch),
                 status: status.status.as_deref().map(word),
                 accelerators: accelerators(&known.accelerators),
                 digest,
@@ -129,18 +129,11 @@ fn keys(image: &str, digest: Option<&str>) -> Vec<String> {
     keys.into_iter().collect()
 }
 
-/// The only one that the registry states, else the platform's word.
-fn architecture(platforms: &[String], stated: Option<&str>) -> Option<String> {
-    let of_platforms = platforms.iter().filter_map(|platform| {
-        let arch = platform.split('/').nth(1)?;
-        (!arch.is_empty() && arch != "unknown").then_some(arch)
-    });
-    let all: BTreeSet<_> = of_platforms.collect();
-    let mut all = all.into_iter();
-    match (all.next(), all.next()) {
-        (None, _) => stated.map(word),
-        (Some(one), None) => Some(word(one)),
-        (Some(_), Some(_)) => None,
+/// The only one that is stated.
+fn architecture(platforms: &[String], stated: Option<String>) -> Option<String> {
+    match architectures(stated, platforms).as_slice() {
+        [one] => Some(word(one)),
+        _ => None,
     }
 }
 
@@ -151,25 +144,4 @@ fn accelerators(all: &[String]) -> Vec<String> {
 
 fn word(text: &str) -> String {
     truncate(text, WORD).to_owned()
-}
-
-/// Label selection as Kubernetes defines it. An operator that is not known selects nothing.
-fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    let equal = selector.match_labels.iter().flatten();
-    let rules = selector.match_expressions.iter().flatten();
-    equal
-        .into_iter()
-        .all(|(key, value)| labels.get(key) == Some(value))
-        && rules.into_iter().all(|rule| {
-            let label = labels.get(&rule.key);
-            let values = || rule.values.iter().flatten();
-            let listed = label.is_some_and(|label| values().any(|value| value == label));
-            match rule.operator.as_str() {
-                "In" => listed,
-                "NotIn" => !listed,
-                "Exists" => label.is_some(),
-                "DoesNotExist" => label.is_none(),
-                _ => false,
-            }
-        })
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds gitops-health, which tells tests what Flux and Argo CD make of an object, from main.go and
-# the modules pinned in go.mod beside this, into target/control-plane/bin. It has pins of its own: in
+# the modules pinned in go.mod beside this, and jq in its Go form, into target/control-plane/bin. It has pins of its own: in
 # the control plane's module they would move Kubernetes' dependencies. A second run finds the stamp
 # and does nothing; a first one takes about a minute. Everything it says goes to stderr.
 set -euo pipefail
@@ -15,7 +15,7 @@ stamp=$out/stamp-gitops
 want=$({ cat "$here/go.mod" "$here/go.sum" "$here/main.go" "$here/build.sh"; uname -sm; } | cksum)
 
 fresh() {
-  [ "$(cat "$stamp" 2>/dev/null || true)" = "$want" ] && [ -x "$bin" ]
+  [ "$(cat "$stamp" 2>/dev/null || true)" = "$want" ] && [ -x "$bin" ] && [ -x "$out/bin/jq" ]
 }
 fresh && exit 0
 
@@ -32,7 +32,7 @@ if command -v flock >/dev/null; then
   flock 9
   ! fresh || exit 0
 fi
-trap 'rm -f "$out/bin/.gitops-health.$$"' EXIT
+trap 'rm -f "$out/bin/.gitops-health.$$" "$out/bin/.jq.$$"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 rm -f "$stamp"
@@ -41,6 +41,8 @@ cd "$here"
 export CGO_ENABLED=0 GOWORK=off
 echo "gitops-health: kstatus of Flux and the Lua of Argo CD from the Go module proxy; about a minute the first time" >&2
 go build -trimpath -ldflags "-s -w" -o "$out/bin/.gitops-health.$$" . >&2 9>&-
+go build -trimpath -ldflags "-s -w" -o "$out/bin/.jq.$$" github.com/itchyny/gojq/cmd/gojq >&2 9>&-
+mv -f "$out/bin/.jq.$$" "$out/bin/jq"
 mv -f "$out/bin/.gitops-health.$$" "$bin"
 
 said=$("$bin" <<<'{"objects": []}')
