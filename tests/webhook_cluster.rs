@@ -4,6 +4,7 @@
 mod down;
 mod gitops;
 mod names;
+mod own_certificate;
 mod process;
 mod scene;
 mod verdicts;

@@ -21,7 +21,8 @@ pub(super) const TORCH: &str = "swr.cn-north-4.myhuaweicloud.com/ai/torch";
 /// A webhook's process, and its rules.
 pub(super) struct Scene {
     pub(super) cluster: &'static Cluster,
-    name: &'static str,
+    /// Its rules are named `imageref-NAME`.
+    pub(super) name: &'static str,
     pub(super) webhook: Server,
 }
 
@@ -110,7 +111,7 @@ impl Scene {
         scene.until("it is ready", |scene| {
             scene.webhook.log().contains("everything is listed")
         });
-        scene.apply_rules(&address, &identity.ca);
+        scene.apply_rules(&address, Some(&identity.ca));
         let probe = scene.namespace("probe", &[("admission", "enforce")]);
         scene.until("the API server asks", |scene| {
             let refused = scene.apply_with(&probe, &["--dry-run=server"], &pod("probe", "busybox"));
@@ -119,21 +120,25 @@ impl Scene {
         Some(scene)
     }
 
-    fn apply_rules(&self, address: &str, ca: &str) {
+    /// Has API servers ask there; whom to trust is left to the process without `ca`.
+    pub(super) fn apply_rules(&self, address: &str, ca: Option<&str>) {
         let all = documents();
         for rules in all.into_iter().filter(|one| !one["webhooks"].is_null()) {
             self.apply_rule(rules, address, ca);
         }
     }
 
-    fn apply_rule(&self, mut rules: Value, address: &str, ca: &str) {
+    fn apply_rule(&self, mut rules: Value, address: &str, ca: Option<&str>) {
         rules["metadata"]["name"] = format!("imageref-{}", self.name).into();
         for webhook in rules["webhooks"].as_array_mut().unwrap() {
             let path = webhook["clientConfig"]["service"]["path"].take();
             let url = format!("https://{address}{}", path.as_str().unwrap());
-            // JSON has bytes in base64.
-            let ca = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, ca);
-            webhook["clientConfig"] = json!({"url": url, "caBundle": ca});
+            webhook["clientConfig"] = json!({"url": url});
+            if let Some(ca) = ca {
+                // JSON has bytes in base64.
+                let ca = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, ca);
+                webhook["clientConfig"]["caBundle"] = ca.into();
+            }
             let selector = &mut webhook["namespaceSelector"]["matchExpressions"];
             let ours = json!({"key": SCENE, "operator": "In", "values": [self.name]});
             selector.as_array_mut().unwrap().push(ours);
