@@ -1,7 +1,7 @@
 //! `imageref controller`: the operator's process.
 
 use super::network::{NetworkArguments, OwnArguments};
-use super::process;
+use super::process::{self, MetricsArguments};
 use crate::api::duration;
 use crate::cloud::gate::Limits;
 use crate::controller::lease::{Claim, Election, Times};
@@ -50,14 +50,8 @@ pub(super) struct Arguments {
     /// How many ImageRefs to work on at once
     #[arg(long, env = "IMAGEREF_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
-    /// Where /metrics, /healthz and /readyz are served, over plain HTTP; empty for nowhere
-    #[arg(
-        long,
-        env = "IMAGEREF_METRICS_ADDRESS",
-        value_name = "ADDRESS:PORT",
-        default_value = "0.0.0.0:8080"
-    )]
-    metrics_address: String,
+    #[command(flatten)]
+    metrics: MetricsArguments,
     /// Lease in the operator's namespace that only one process of several holds and works with;
     /// empty: work without one
     #[arg(
@@ -128,14 +122,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         own,
         tenants,
         concurrency,
-        metrics_address,
+        metrics: metrics_arguments,
         lease,
         instance,
     } = arguments;
     let Some(admission) = process::admission(admission_config.as_deref()) else {
         return Ok(ExitCode::from(BAD_INPUT));
     };
-    let metrics_address = process::metrics_address(&metrics_address)?;
+    let metrics_address = metrics_arguments.address()?;
     let (metrics, health) = (Arc::<Metrics>::default(), Arc::<Health>::default());
     let (clouds, exchanger) = network.clients(&own)?;
     let clouds = clouds.with_metrics(metrics.clone());
@@ -173,6 +167,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         instance,
     };
     let stop = process::stop_on_signal()?;
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            stop.cancelled().await;
+            info!("stopping: finishing what is under way");
+        }
+    });
     info!(
         version = env!("CARGO_PKG_VERSION"),
         namespaces = config.namespaces.as_ref().map(|all| all.join(",")),

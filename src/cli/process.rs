@@ -18,6 +18,35 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+/// Where metrics and health are served.
+#[derive(Debug, clap::Args)]
+pub(super) struct MetricsArguments {
+    /// Where /metrics, /healthz and /readyz are served, over plain HTTP; empty for nowhere
+    #[arg(
+        long,
+        env = "IMAGEREF_METRICS_ADDRESS",
+        value_name = "ADDRESS:PORT",
+        default_value = "0.0.0.0:8080"
+    )]
+    metrics_address: String,
+}
+
+impl MetricsArguments {
+    /// `None` for nowhere.
+    pub(super) fn address(&self) -> Result<Option<SocketAddr>> {
+        let address = &self.metrics_address;
+        if address.is_empty() {
+            return Ok(None);
+        }
+        let parsed = address.parse().with_context(|| {
+            format!(
+                "--metrics-address: {address:?} is no address with a port, such as 0.0.0.0:8080"
+            )
+        })?;
+        Ok(Some(parsed))
+    }
+}
+
 /// Cancelled by SIGTERM and Ctrl-C.
 pub(super) fn stop_on_signal() -> Result<CancellationToken> {
     let stop = CancellationToken::new();
@@ -50,17 +79,6 @@ pub(super) async fn serve_metrics(
     info!(address = %listener.local_addr()?, "metrics and health are served");
     tokio::spawn(server::serve(listener, metrics.clone(), health.clone()));
     Ok(())
-}
-
-/// Where to serve metrics; `None` for nowhere.
-pub(super) fn metrics_address(address: &str) -> Result<Option<SocketAddr>> {
-    if address.is_empty() {
-        return Ok(None);
-    }
-    let parsed = address.parse().with_context(|| {
-        format!("--metrics-address: {address:?} is no address with a port, such as 0.0.0.0:8080")
-    })?;
-    Ok(Some(parsed))
 }
 
 /// What the file about admission says, the defaults without one; `None`, with what is wrong on

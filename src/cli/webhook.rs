@@ -4,7 +4,7 @@
 //! would break first: it is ready only while it answers from a whole memory, and goes on answering
 //! for a while after it is not ready any more.
 
-use super::process;
+use super::process::{self, MetricsArguments};
 use crate::api::duration;
 use crate::telemetry::metrics::Memory;
 use crate::telemetry::{Health, Metrics};
@@ -42,14 +42,8 @@ pub(super) struct Arguments {
         default_value = "0.0.0.0:9443"
     )]
     address: SocketAddr,
-    /// Where /metrics, /healthz and /readyz are served, over plain HTTP; empty for nowhere
-    #[arg(
-        long,
-        env = "IMAGEREF_METRICS_ADDRESS",
-        value_name = "ADDRESS:PORT",
-        default_value = "0.0.0.0:8080"
-    )]
-    metrics_address: String,
+    #[command(flatten)]
+    metrics: MetricsArguments,
     /// Namespace of the operator, which is never judged
     #[arg(
         long,
@@ -160,7 +154,7 @@ fn drain(text: &str) -> Result<Duration, String> {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments {
         address,
-        metrics_address,
+        metrics: metrics_arguments,
         operator_namespace,
         config,
         certificate,
@@ -169,7 +163,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Some(configuration) = process::admission(config.as_deref()) else {
         return Ok(ExitCode::from(BAD_INPUT));
     };
-    let metrics_address = process::metrics_address(&metrics_address)?;
+    let metrics_address = metrics_arguments.address()?;
     let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
     let shown = Arc::<Serving>::default();
     certificate.load(&shown).await?;
