@@ -105,6 +105,7 @@ pub(crate) async fn conclude(
                 report(&object, &previous, &plan.status);
                 publish(context, &object, &plan.events);
                 context.memories.remember(&object, plan.memory);
+                context.memories.wrote(&written);
                 return Ok(Concluded {
                     object: Arc::new(written),
                     requeue: plan.requeue,

@@ -16,6 +16,11 @@ use std::time::Duration;
 /// First and longest delay after a write that failed.
 const WRITE_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
+/// How often a reference is put off whose own write the watch has not brought yet, and for how long at
+/// first; twice as long each time, 25 seconds in all. Then it is taken as it is: an API server that was
+/// restored from a backup counts its versions from an earlier one.
+const PUT_OFF: (u8, Duration) = (8, Duration::from_millis(100));
+
 /// How long an answer that could not be written stands in for a new one.
 const UNWRITTEN_FOR: Duration = Duration::from_secs(300);
 
@@ -27,6 +32,10 @@ struct Entry {
     write_failures: u32,
     /// How often its provider was too busy, in a row.
     turned_away: u32,
+    /// The version of the object that the last write made, until the watch has brought it; else zero.
+    written: u64,
+    /// How often it was put off for that.
+    put_off: u8,
     /// Since when somebody waits for an answer of that time or later: an edit, or a request.
     asked_since: Option<Timestamp>,
     /// What a look brought that could not be written, with its question and time: rare, and large.
@@ -90,6 +99,28 @@ impl Memories {
         let wait = super::look::busy(object, entry.turned_away);
         entry.turned_away = entry.turned_away.saturating_add(1);
         wait
+    }
+
+    /// Notes which version a write made of an object.
+    pub(crate) fn wrote(&self, written: &ImageRef) {
+        if let Some(entry) = self.entries().get_mut(&Key::of(&written.metadata)) {
+            entry.written = version(written);
+        }
+    }
+
+    /// How long to wait for the watch to bring what was last written of an object: without it, an answer
+    /// would be taken for none, and be asked for again. `None` if it is there.
+    pub(crate) fn put_off(&self, object: &ImageRef) -> Option<Duration> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&Key::of(&object.metadata))?;
+        let (most, first) = PUT_OFF;
+        if version(object) < entry.written && entry.put_off < most {
+            let wait = first * (1 << entry.put_off);
+            entry.put_off += 1;
+            return Some(wait);
+        }
+        (entry.written, entry.put_off) = (0, 0);
+        None
     }
 
     /// Notes that a look was answered.
@@ -172,6 +203,13 @@ impl Memories {
     }
 }
 
+/// Versions of one object are numbers that grow (API conventions of Kubernetes since 1.35, and true of
+/// every API server on etcd before); what is none counts as the first.
+fn version(object: &ImageRef) -> u64 {
+    let version = object.metadata.resource_version.as_deref();
+    version.and_then(|v| v.parse().ok()).unwrap_or_default()
+}
+
 /// Edited since its status was written, or asked for by the annotation. A new object is neither: what
 /// others were told lately is good enough for it.
 fn is_asked_for(object: &ImageRef) -> bool {
@@ -250,6 +288,44 @@ mod tests {
             memories.take_unwritten(&one, "q", at(303)).is_none(),
             "it was written"
         );
+    }
+
+    #[test]
+    fn an_object_older_than_what_was_written_of_it_is_put_off_but_not_for_ever() {
+        let of = |version: &str| {
+            let mut object = object("1");
+            object.metadata.resource_version = Some(version.into());
+            object
+        };
+        let memories = Memories::default();
+        assert_eq!(memories.put_off(&of("9")), None, "nothing was written");
+        memories.enter(&of("9"), Version::unusable("p"), at(0));
+        memories.wrote(&of("10"));
+        let first = memories.put_off(&of("9"));
+        assert_eq!(first, Some(Duration::from_millis(100)));
+        assert_eq!(
+            memories.put_off(&of("10")),
+            None,
+            "the watch has brought it"
+        );
+        assert_eq!(memories.put_off(&of("9")), None, "it was seen");
+
+        memories.wrote(&of("12"));
+        assert_eq!(
+            memories.put_off(&of("13")),
+            None,
+            "somebody changed it since"
+        );
+        memories.wrote(&of("20"));
+        let waits: Vec<_> = std::iter::from_fn(|| memories.put_off(&of("14"))).collect();
+        assert_eq!(waits.len(), 8);
+        assert_eq!(
+            waits.iter().sum::<Duration>(),
+            Duration::from_millis(25_500)
+        );
+        assert_eq!(memories.put_off(&of("14")), None, "its versions began anew");
+        memories.wrote(&of("opaque"));
+        assert_eq!(memories.put_off(&of("14")), None);
     }
 
     #[test]

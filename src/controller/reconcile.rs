@@ -35,6 +35,9 @@ async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, Api
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
+    if let Some(wait) = context.memories.put_off(&object) {
+        return Ok(Action::requeue(wait));
+    }
     let object = observe::with_stored_status(&context, object).await?;
     let Some(observed) = observe::provider_of(&context, &object).await else {
         return Ok(Action::requeue(context.memories.turned_away(&object)));
