@@ -15,7 +15,7 @@ const TAKEOVER: Duration = Duration::from_secs(20);
 /// A lease holds for 15 s, and a claim on it for 12.
 const CLAIM: Duration = Duration::from_secs(12);
 
-struct Replica {
+pub(crate) struct Replica {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -23,6 +23,11 @@ struct Replica {
 
 impl Replica {
     fn start(scene: &Scene, name: &'static str) -> Self {
+        Self::start_with(scene, name, &[])
+    }
+
+    /// With these arguments more than the others.
+    pub(crate) fn start_with(scene: &Scene, name: &'static str, more: &[&str]) -> Self {
         let token = scene
             .cluster
             .service_account_token("imageref-system", "imageref")
@@ -33,6 +38,7 @@ impl Replica {
             .args(["controller", "--insecure-loopback", "--no-registries"])
             .args(["--allow-endpoint", &scene.cloud.url(), "--instance", name])
             .args(["--metrics-address", ""])
+            .args(more)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())
@@ -41,7 +47,7 @@ impl Replica {
         Self { name, child, log }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
@@ -52,7 +58,7 @@ impl Replica {
     }
 
     /// Waits until its log says so.
-    fn says(&self, words: &str, within: Duration) {
+    pub(crate) fn says(&self, words: &str, within: Duration) {
         let begun = Instant::now();
         while !self.log().contains(words) {
             assert!(
@@ -65,7 +71,7 @@ impl Replica {
         }
     }
 
-    fn ends(&mut self, within: Duration) -> ExitStatus {
+    pub(crate) fn ends(&mut self, within: Duration) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -64,6 +64,8 @@ mod registry_login;
 #[cfg(test)]
 mod resolve;
 #[cfg(test)]
+mod shards;
+#[cfg(test)]
 mod sign_in;
 #[cfg(test)]
 mod snapshot;

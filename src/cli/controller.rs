@@ -2,17 +2,21 @@
 
 use super::network::{NetworkArguments, OwnArguments};
 use super::process::{self, MetricsArguments};
+use crate::admission::Configuration;
 use crate::api::duration;
 use crate::cloud::gate::Limits;
 use crate::controller::lease::{Claim, Election, Times};
-use crate::controller::{self, Config};
+use crate::controller::{self, Config, Share};
 use crate::telemetry::{Health, Metrics};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
+
+/// The lease of the process that has no other.
+const LEASE: &str = "imageref-controller";
 
 /// The configuration is wrong.
 const BAD_INPUT: u8 = 2;
@@ -38,6 +42,8 @@ pub(super) struct Arguments {
     /// With --namespaces: serve ClusterImageProviders too
     #[arg(long, env = "IMAGEREF_CLUSTER_PROVIDERS")]
     cluster_providers: bool,
+    #[command(flatten)]
+    share: ShareArguments,
     /// The configuration of admission, for catalogues: the file of `imageref check --config`
     #[arg(long, env = "IMAGEREF_ADMISSION_CONFIG", value_name = "FILE")]
     admission_config: Option<PathBuf>,
@@ -58,12 +64,42 @@ pub(super) struct Arguments {
         long,
         env = "IMAGEREF_LEASE",
         value_name = "NAME",
-        default_value = "imageref-controller"
+        default_value = LEASE
     )]
     lease: String,
     /// Name of this process in events and in the lease; the host's name if left out
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     instance: Option<String>,
+}
+
+/// Which part of the work is this process's.
+#[derive(Debug, clap::Args)]
+struct ShareArguments {
+    /// Work on the ImageRefs with these labels only, such as 'imageref.dev/shard=a'
+    #[arg(long, env = "IMAGEREF_SELECTOR", value_name = "LABELS")]
+    selector: Option<String>,
+    /// With --selector and a lease of its own: work on ImageRefs alone, since another process without
+    /// this flag keeps the statuses of providers and catalogues
+    #[arg(long, env = "IMAGEREF_REFERENCES_ONLY")]
+    references_only: bool,
+}
+
+impl ShareArguments {
+    fn share(self, lease: &str) -> Result<Share> {
+        // An empty variable is one that is not set.
+        let selector = self.selector.filter(|selector| !selector.trim().is_empty());
+        match (selector, self.references_only) {
+            (None, false) => Ok(Share::Whole),
+            (Some(selector), false) => Ok(Share::Main(selector)),
+            (Some(_), true) if lease == LEASE => bail!(
+                "--references-only: the lease {LEASE} is that of the process that keeps providers and catalogues; give this one its own, such as --lease {LEASE}-a"
+            ),
+            (Some(selector), true) => Ok(Share::References(selector)),
+            (None, true) => bail!(
+                "--references-only: say with --selector which ImageRefs this process works on"
+            ),
+        }
+    }
 }
 
 /// The most that an ImageProvider may ask of its platform, whatever its spec.limits say.
@@ -117,6 +153,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         operator_namespace,
         namespaces,
         cluster_providers,
+        share,
         admission_config,
         network,
         own,
@@ -126,6 +163,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         lease,
         instance,
     } = arguments;
+    let share = share.share(&lease)?;
     let Some(admission) = process::admission(admission_config.as_deref()) else {
         return Ok(ExitCode::from(BAD_INPUT));
     };
@@ -140,14 +178,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
-    if let Some(name) = namespaces.as_ref().and_then(|served| {
-        let mut shared = admission.shared_namespaces().iter();
-        shared.find(|name| !served.contains(name))
-    }) {
-        warn!(
-            namespace = name,
-            "the ImageRefs of a shared namespace that --namespaces does not name are in no ImageCatalog"
-        );
+    warn_of_unlisted(&admission, namespaces.as_deref());
+    if let Some(selector) = share.selector() {
+        let client = super::cluster::connect().await?;
+        let checked = share.check(&client, namespaces.as_deref()).await;
+        checked.map_err(|why| anyhow!("--selector {selector:?} cannot be read: {why}"))?;
     }
     process::serve_metrics(metrics_address, &metrics, &health).await?;
     let mut election = candidate(&lease, &operator_namespace, &instance).await?;
@@ -159,6 +194,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         operator_namespace,
         cluster_providers: cluster_providers || namespaces.is_none(),
         namespaces,
+        share,
         admission,
         allowed,
         own,
@@ -178,6 +214,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         version = env!("CARGO_PKG_VERSION"),
         namespaces = config.namespaces.as_ref().map(|all| all.join(",")),
         cluster_providers = config.cluster_providers,
+        selector = config.share.selector(),
         "starting"
     );
     if let Some(election) = &mut election {
@@ -212,6 +249,17 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     ended.context("the controller ended")?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+fn warn_of_unlisted(admission: &Configuration, namespaces: Option<&[String]>) {
+    let Some(served) = namespaces else { return };
+    let mut shared = admission.shared_namespaces().iter();
+    if let Some(name) = shared.find(|name| !served.contains(name)) {
+        warn!(
+            namespace = name,
+            "the ImageRefs of a shared namespace that --namespaces does not name are in no ImageCatalog"
+        );
+    }
 }
 
 /// A candidate for the lease; `None` where the process works without one.

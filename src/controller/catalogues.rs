@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -106,10 +106,35 @@ struct Draft {
     texts: usize,
 }
 
-/// Keeps all catalogues until `stop`; begins when the references are known, since one that was gathered
-/// before would take images away.
-pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
-    if context.refs.wait_until_ready().await.is_err() {
+/// Keeps all catalogues until `stop`, if that is in this process's share. `listed`: where to keep the
+/// references that are in catalogues, if they are more than it works on.
+pub(super) async fn run(
+    context: Arc<Context>,
+    listed: Option<Writer<Held>>,
+    stop: CancellationToken,
+) {
+    if context.config.share.references_only() {
+        return stop.cancelled().await;
+    }
+    let Some(writer) = listed else {
+        return keep(context, stop).await;
+    };
+    let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
+    let noted = context.clone();
+    let all = watch::references(apis, None, writer, move |before, after| {
+        noted.changes.note(before, after);
+    });
+    let all = all.for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = all => {}
+        () = keep(context, stop) => {}
+    }
+}
+
+/// Begins when the references are known, since a catalogue that was gathered before would take images
+/// away.
+async fn keep(context: Arc<Context>, stop: CancellationToken) {
+    if context.listed.wait_until_ready().await.is_err() {
         return;
     }
     let (catalogues, writer) = reflector::store();
@@ -266,7 +291,7 @@ impl Shared {
     fn gather(&self, catalog: &StoredCatalog, clock: u64, now: Timestamp) -> Result<Draft, String> {
         let previous = catalog.status()?;
         let selection = self.selection(catalog);
-        let refs = self.context.refs.state();
+        let refs = self.context.listed.state();
         let mut candidates = Vec::new();
         for namespace in selection.namespaces() {
             if namespace == selection.namespace {

@@ -24,6 +24,7 @@ mod pull_secrets;
 mod pulse;
 mod reconcile;
 mod secret_watches;
+mod share;
 mod sign_ins;
 mod stock;
 #[cfg(test)]
@@ -47,8 +48,8 @@ use call::{API_TIMEOUT, ApiError, explain, limited};
 use catalogues::Changes as RefChanges;
 use census::Census;
 use events::Events;
-use futures::StreamExt;
 use futures::channel::mpsc;
+use futures::{FutureExt as _, StreamExt};
 use held::Held;
 use jiff::Timestamp;
 use kube::Client;
@@ -60,6 +61,7 @@ use memory::Memories;
 use namespaces::Namespaces;
 use pull_secrets::PullSecrets;
 use secret_watches::SecretWatches;
+pub use share::Share;
 use sign_ins::SignIns;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,6 +90,8 @@ pub struct Config {
     pub namespaces: Option<Vec<String>>,
     /// Serve ClusterImageProviders.
     pub cluster_providers: bool,
+    /// This process's share of the work.
+    pub share: Share,
     /// Endpoints other than the vendors' own.
     pub allowed: AllowedEndpoints,
     /// The operator's own identity, for ClusterImageProviders.
@@ -119,8 +123,11 @@ struct Context {
     config: Config,
     clouds: Clouds,
     gates: Gates,
+    /// The references to work on.
     refs: Store<Held>,
-    /// What of them changed that catalogues read.
+    /// The references that catalogues list; the same, unless others work on some of them.
+    listed: Store<Held>,
+    /// What of those changed that catalogues read.
     changes: RefChanges,
     namespaced: Store<ImageProvider>,
     cluster: Store<ClusterImageProvider>,
@@ -182,6 +189,13 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let (refs, refs_writer) = reflector::store();
+    let (listed, listed_writer) = match &config.share {
+        Share::Whole | Share::References(_) => (refs.clone(), None),
+        Share::Main(_) => {
+            let (listed, writer) = reflector::store();
+            (listed, Some(writer))
+        }
+    };
     let (namespaced, namespaced_writer) = reflector::store();
     let (cluster, cluster_writer) = reflector::store();
     let (look_again, looks) = mpsc::channel(4096);
@@ -220,6 +234,7 @@ pub async fn run(
         look_again,
         health_changed: Mutex::new([namespaced_health, cluster_health]),
         refs,
+        listed,
         changes: RefChanges::default(),
         namespaced: namespaced.clone(),
         cluster: cluster.clone(),
@@ -258,19 +273,10 @@ pub async fn run(
     let all = async {
         tokio::select! {
             ended = async { tokio::try_join!(
-                async {
-                    watch::unless_idle(&stop, namespaced, namespaced_providers).await;
-                    Ok(())
-                },
-                async {
-                    watch::unless_idle(&stop, cluster, cluster_providers).await;
-                    Ok(())
-                },
+                watch::unless_idle(&stop, namespaced, namespaced_providers).map(Ok),
+                watch::unless_idle(&stop, cluster, cluster_providers).map(Ok),
                 references,
-                async {
-                    catalogues::run(context.clone(), stop.clone()).await;
-                    Ok(())
-                },
+                catalogues::run(context.clone(), listed_writer, stop.clone()).map(Ok),
             )} => ended.map(drop),
             () = tidy(context.clone(), stop.clone()) => Ok(()),
             never = pulse::pulse(&context) => match never {},
@@ -329,9 +335,13 @@ async fn references(
     let refs = context.refs.clone();
     let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
     let concurrency = context.config.concurrency;
-    let noted = context.clone();
-    let watched = watch::references(apis, writer, move |before, after| {
-        noted.changes.note(before, after);
+    let share = &context.config.share;
+    let (selector, noted) = (share.selector().map(Into::into), context.clone());
+    let lists = *share == Share::Whole;
+    let watched = watch::references(apis, selector, writer, move |before, after| {
+        if lists {
+            noted.changes.note(before, after);
+        }
     });
     let controller = Controller::for_stream(watched, refs.clone())
         .reconcile_on(looks)

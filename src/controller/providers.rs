@@ -227,7 +227,7 @@ where
         conditions,
         breaker: judged.gate.map(|gate| shown(gate.breaker(now)).into()),
     };
-    if durable(&status) != durable(&previous) {
+    if !context.config.share.references_only() && durable(&status) != durable(&previous) {
         let api = (shared.api)(context.client.clone(), object.meta().namespace.as_deref());
         let result = write(&api, object.as_ref(), &status).await;
         let metrics = &context.metrics;

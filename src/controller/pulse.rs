@@ -15,6 +15,7 @@ pub(super) async fn pulse(context: &Context) -> Infallible {
             context.namespaced.wait_until_ready(),
             context.cluster.wait_until_ready(),
             context.refs.wait_until_ready(),
+            context.listed.wait_until_ready(),
         );
         if listed.is_ok() {
             context.health.set_ready();

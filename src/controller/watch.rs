@@ -193,11 +193,13 @@ fn is_refusal(error: &watcher::Error) -> bool {
 /// Every object as it is added or changed, its status too, kept by `keep`.
 fn applied<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
+    selector: Option<String>,
     keep: impl FnMut(&Event<K>) + Send,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
     // All may be listed at once.
     let share = LISTED / u32::try_from(apis.len().max(1)).unwrap_or(LISTED);
-    let config = watcher::Config::default().page_size(share.max(SMALLEST_PAGE));
+    let mut config = watcher::Config::default().page_size(share.max(SMALLEST_PAGE));
+    config.label_selector = selector;
     let watches = apis.into_iter().map(|api| {
         watcher(api, config.clone())
             .default_backoff()
@@ -215,10 +217,11 @@ fn applied<K: Watched>(
         })
 }
 
-/// References whose spec or annotations changed. `tell` hears of every other change too, with what was
+/// References, of those that a label selector selects, whose spec or annotations changed. `tell` hears of every other change too, with what was
 /// there before and what is there now, once the store has it.
 pub(super) fn references(
     apis: Vec<Api<DeserializeGuard<Held>>>,
+    selector: Option<String>,
     mut writer: Writer<Held>,
     tell: impl Fn(Option<&Held>, Option<&Held>) + Send,
 ) -> impl Stream<Item = Result<Held, watcher::Error>> {
@@ -233,7 +236,7 @@ pub(super) fn references(
         writer.apply_watcher_event(event);
         tell(before.as_deref(), after);
     };
-    applied(apis, keep).predicate_filter(
+    applied(apis, selector, keep).predicate_filter(
         |held: &Held| Some(held.revision()),
         PredicateConfig::default(),
     )
@@ -244,7 +247,7 @@ pub(super) fn providers<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
     mut writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
-    applied(apis, move |event| writer.apply_watcher_event(event))
+    applied(apis, None, move |event| writer.apply_watcher_event(event))
         .predicate_filter(predicates::generation, PredicateConfig::default())
 }
 
@@ -253,7 +256,7 @@ pub(super) fn catalogues(
     apis: Vec<Api<DeserializeGuard<StoredCatalog>>>,
     mut writer: Writer<StoredCatalog>,
 ) -> impl Stream<Item = Result<StoredCatalog, watcher::Error>> {
-    applied(apis, move |event| writer.apply_watcher_event(event))
+    applied(apis, None, move |event| writer.apply_watcher_event(event))
 }
 
 #[cfg(test)]
