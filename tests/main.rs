@@ -34,6 +34,8 @@ mod hostile;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod leaks;
 #[cfg(test)]
 mod lease;
