@@ -2,8 +2,8 @@
 # Builds the control plane that the tests and the demo run on, from the modules pinned in go.mod:
 # etcd, kube-apiserver and kubectl, into target/control-plane/bin. A second run finds the stamp
 # and does nothing; a first one takes some minutes on two cores and says how far it is. Everything
-# it says goes to stderr. The registry beside it and the judge of GitOps tools have pins and stamps of
-# their own, in registry/ and gitops/.
+# it says goes to stderr. The registry beside it, the judge of GitOps tools and helm have pins and stamps of
+# their own, in registry/, gitops/ and helm/.
 #
 # The stamp is there only while all three binaries come from these very pins: it goes before the
 # first build and is written after the last check. Binaries are replaced by a rename, so that a
@@ -14,6 +14,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 "$here/registry/build.sh"
 "$here/gitops/build.sh"
+"$here/helm/build.sh"
 
 if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   for tool in "${tools[@]}"; do

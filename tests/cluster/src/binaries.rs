@@ -15,6 +15,7 @@ use std::{
 const TOOLS: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 const REGISTRY: &str = "registry";
 const GITOPS_HEALTH: &str = "gitops-health";
+const HELM: &str = "helm";
 
 /// The folder in which `etcd`, `kube-apiserver` and `kubectl` are looked for. It is absolute: the
 /// servers run in a working folder of their own.
@@ -31,6 +32,11 @@ pub(crate) fn registry() -> PathBuf {
 /// Where `gitops-health` is: what Flux and Argo CD make of an object.
 pub fn gitops_health() -> PathBuf {
     beside(GITOPS_HEALTH)
+}
+
+/// Where helm is, which renders and installs the chart.
+pub fn helm() -> PathBuf {
+    beside(HELM)
 }
 
 /// Where a binary beside the control plane is. The usual bundles of `KUBEBUILDER_ASSETS` have none of
@@ -107,6 +113,14 @@ pub fn require_registry() -> bool {
 /// As [`require`].
 pub fn require_gitops_health() -> bool {
     have_file(GITOPS_HEALTH, &gitops_health())
+}
+
+/// The same for a test that renders or installs the chart.
+///
+/// # Panics
+/// As [`require`].
+pub fn require_helm() -> bool {
+    have_file(HELM, &helm())
 }
 
 fn have_file(name: &str, path: &Path) -> bool {
