@@ -6,5 +6,6 @@
 
 mod controller;
 mod needs;
+mod release;
 mod rights;
 mod webhook;

@@ -25,6 +25,8 @@ pub(super) struct Row<B> {
     pub(super) verb: &'static str,
     pub(super) resource: &'static str,
     pub(super) seen: Seen,
+    /// `None`: wherever the right holds.
+    within: Option<&'static str>,
     /// What there must be before the process starts, for the right to be needed.
     before: fn(&B),
     /// What must happen while it runs.
@@ -37,9 +39,16 @@ impl<B> Row<B> {
             verb,
             resource,
             seen,
+            within: None,
             before: |_| (),
             during: |_| (),
         }
+    }
+
+    /// For the right in this namespace alone.
+    pub(super) const fn within(mut self, namespace: &'static str) -> Self {
+        self.within = Some(namespace);
+        self
     }
 
     pub(super) const fn before(mut self, before: fn(&B)) -> Self {
@@ -52,17 +61,25 @@ impl<B> Row<B> {
         self
     }
 
-    fn is_seen(&self, bench: &B, process: &Server) -> bool
+    fn is_about(&self, right: &Right) -> bool {
+        let here = self.within.is_none() || self.within == right.within.as_deref();
+        here && self.verb == right.verb && self.resource == right.resource
+    }
+
+    fn is_seen(&self, right: &Right, bench: &B, process: &Server) -> bool
     where
         B: Bench,
     {
         match self.seen {
             Seen::Log(words) => {
-                let refusal = format!("cannot {} resource \"{}\"", self.verb, self.resource);
+                let refusal = format!("cannot {} resource \"{}\"", right.verb, right.resource);
+                let within = right.within.as_deref();
+                let place = within.map(|within| format!("in the namespace \"{within}\""));
+                let place = place.unwrap_or_default();
                 // Fields of a line are quoted, with escapes.
                 let log = process.log().replace('\\', "");
                 let mut lines = log.lines();
-                lines.any(|line| line.contains(words) && line.contains(&refusal))
+                lines.any(|line| [words, &refusal, &place].iter().all(|part| line.contains(part)))
             }
             Seen::Ready(kind, name, reason, words) => {
                 let object = bench.get(kind, name);
@@ -102,8 +119,8 @@ pub(super) fn until(what: &str, say: impl Fn() -> String, holds: impl Fn() -> bo
 /// With all rights all is well, and nothing is refused; without any one of them its row is seen.
 pub(super) fn each_is_needed<B: Bench>(bench: &B, rights: &Rights, rows: &[Row<B>]) {
     let row = |right: &Right| {
-        let of = |row: &&Row<B>| row.verb == right.verb && row.resource == right.resource;
-        let found = rows.iter().find(of);
+        // The last: those of one namespace follow.
+        let found = rows.iter().rfind(|row| row.is_about(right));
         found.unwrap_or_else(|| panic!("no row says what {right} is for"))
     };
     for right in &rights.all {
@@ -111,20 +128,10 @@ pub(super) fn each_is_needed<B: Bench>(bench: &B, rights: &Rights, rows: &[Row<B
     }
     let cluster = bench.cluster();
     rights.grant_all_but(cluster, None);
-    let refused = refusals(cluster);
-    bench.declare();
-    let process = bench.start();
-    bench.all_is_well(&process);
-    assert_eq!(refusals(cluster), refused, "{}", process.log());
+    let process = nothing_is_refused(bench);
     for right in &rights.all {
-        let row = row(right);
-        assert!(
-            !row.is_seen(bench, &process),
-            "{} {}: {}",
-            row.verb,
-            row.resource,
-            process.log()
-        );
+        let seen = row(right).is_seen(right, bench, &process);
+        assert!(!seen, "{right} is there: {}", process.log());
     }
     drop(process);
 
@@ -137,13 +144,23 @@ pub(super) fn each_is_needed<B: Bench>(bench: &B, rights: &Rights, rows: &[Row<B
         (row.during)(bench);
         let what =
             format!("what shows that {right} is missing; if nothing does, it is superfluous");
-        until(&what, || process.log(), || row.is_seen(bench, &process));
+        until(&what, || process.log(), || row.is_seen(right, bench, &process));
     }
     rights.grant_all_but(cluster, None);
 }
 
+/// All is well, and the API server has refused nothing.
+pub(super) fn nothing_is_refused<B: Bench>(bench: &B) -> Server {
+    let refused = refusals(bench.cluster());
+    bench.declare();
+    let process = bench.start();
+    bench.all_is_well(&process);
+    assert_eq!(refusals(bench.cluster()), refused, "{}", process.log());
+    process
+}
+
 /// Requests that the API server refused for want of rights, whoever asked: tests ask as an administrator.
-pub(super) fn refusals(cluster: &Cluster) -> u64 {
+fn refusals(cluster: &Cluster) -> u64 {
     let metrics = cluster.kubectl(&["get", "--raw", "/metrics"]).unwrap();
     let attempts = metrics
         .lines()

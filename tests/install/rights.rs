@@ -20,6 +20,8 @@ pub(super) struct Right {
     pub(super) resource: String,
     /// `None`: whatever its name.
     name: Option<String>,
+    /// The namespace that it holds in; `None`: everywhere.
+    pub(super) within: Option<String>,
     /// Which of [`Rights::roles`].
     role: usize,
 }
@@ -33,21 +35,18 @@ impl fmt::Display for Right {
         if let Some(name) = &self.name {
             write!(f, " named {name}")?;
         }
+        if let Some(within) = &self.within {
+            write!(f, " in {within}")?;
+        }
         Ok(())
     }
-}
-
-/// A role, and where its bindings make it hold: namespaces, or `None` for everywhere.
-struct Role {
-    object: Value,
-    holds_in: Vec<Option<String>>,
 }
 
 /// The rights of one `ServiceAccount`.
 pub(super) struct Rights {
     namespace: String,
     account: String,
-    roles: Vec<Role>,
+    roles: Vec<Value>,
     pub(super) all: Vec<Right>,
 }
 
@@ -70,7 +69,7 @@ pub(super) fn of(cluster: &Cluster, namespace: &str, account: &str) -> Rights {
         "-o",
         "json",
     ]);
-    let mut roles: Vec<Role> = Vec::new();
+    let mut roles: Vec<(Value, Option<String>)> = Vec::new();
     for binding in bindings["items"].as_array().unwrap() {
         let within = binding["metadata"]["namespace"].as_str().map(str::to_owned);
         let subject = |one: &Value| {
@@ -87,15 +86,13 @@ pub(super) fn of(cluster: &Cluster, namespace: &str, account: &str) -> Rights {
             &binding["roleRef"]["kind"],
             text(&binding["roleRef"]["name"]),
         );
-        let known = |role: &&mut Role| {
-            let metadata = &role.object["metadata"];
-            let place = metadata["namespace"].as_str();
-            role.object["kind"] == *kind
-                && metadata["name"] == name.as_str()
-                && (kind == "ClusterRole" || place == within.as_deref())
+        let known = |(role, of): &(Value, Option<String>)| {
+            role["kind"] == *kind
+                && role["metadata"]["name"] == name.as_str()
+                && (kind == "ClusterRole" || *of == within)
         };
-        if let Some(role) = roles.iter_mut().find(known) {
-            role.holds_in.push(within);
+        // One binding of several is enough to be asked about.
+        if roles.iter().any(known) {
             continue;
         }
         let object = if kind == "ClusterRole" {
@@ -104,29 +101,24 @@ pub(super) fn of(cluster: &Cluster, namespace: &str, account: &str) -> Rights {
             let within = within.as_deref().unwrap();
             get(&["get", "role", &name, "-n", within, "-o", "json"])
         };
-        roles.push(Role {
-            object,
-            holds_in: vec![within],
-        });
+        roles.push((object, within));
     }
-    let rights = roles.iter().enumerate().flat_map(|(number, role)| {
-        let rules = role.object["rules"].as_array().into_iter().flatten();
-        rules
-            .flat_map(move |rule| each(rule, number))
-            .collect::<Vec<_>>()
+    let rights = roles.iter().enumerate().flat_map(|(number, (role, within))| {
+        let rules = role["rules"].as_array().into_iter().flatten();
+        rules.flat_map(move |rule| each(rule, number, within.as_deref()))
     });
     let all: Vec<_> = rights.collect();
     assert!(!all.is_empty(), "nothing is bound to {namespace}/{account}");
     Rights {
         namespace: namespace.into(),
         account: account.into(),
-        roles,
+        roles: roles.into_iter().map(|(role, _)| role).collect(),
         all,
     }
 }
 
 /// Every right in a rule.
-fn each(rule: &Value, role: usize) -> Vec<Right> {
+fn each(rule: &Value, role: usize, within: Option<&str>) -> Vec<Right> {
     assert!(
         rule["nonResourceURLs"].is_null(),
         "paths are not provided for: {rule}"
@@ -152,6 +144,7 @@ fn each(rule: &Value, role: usize) -> Vec<Right> {
                     group: group.clone(),
                     resource: resource.clone(),
                     name: name.clone(),
+                    within: within.map(str::to_owned),
                     role,
                 }));
             }
@@ -193,7 +186,7 @@ impl Rights {
         }
     }
 
-    fn reduced(&self, number: usize, role: &Role, missing: Option<&Right>) -> Value {
+    fn reduced(&self, number: usize, role: &Value, missing: Option<&Right>) -> Value {
         let kept = self.all.iter();
         let kept = kept.filter(|right| right.role == number && Some(*right) != missing);
         let rules: Vec<_> = kept
@@ -204,7 +197,7 @@ impl Rights {
                 })
             })
             .collect();
-        let mut object = role.object.clone();
+        let mut object = role.clone();
         object["rules"] = rules.into();
         // Whatever its version is by now.
         object["metadata"]
@@ -239,7 +232,6 @@ impl Rights {
             .resource
             .split_once('/')
             .unwrap_or((&right.resource, ""));
-        let within = self.roles[right.role].holds_in[0].clone();
         json!({
             "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
             "spec": {
@@ -247,7 +239,7 @@ impl Rights {
                 "groups": ["system:authenticated", "system:serviceaccounts", format!("system:serviceaccounts:{}", self.namespace)],
                 "resourceAttributes": {
                     "group": right.group, "resource": resource, "subresource": subresource,
-                    "verb": right.verb, "namespace": within.unwrap_or_default(),
+                    "verb": right.verb, "namespace": right.within.clone().unwrap_or_default(),
                     "name": right.name.clone().unwrap_or_default(),
                 },
             },
