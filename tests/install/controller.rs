@@ -1,16 +1,15 @@
 //! The rights of the controller: what is declared, and what is seen without each right.
 
-use super::super::{on_cluster, operator};
-use super::needs::{Bench, Row, Seen, each_is_needed, until};
-use super::rights;
-use cluster::{Cluster, Server, Spec};
+use super::super::metrics::get;
+use super::super::operator::{self, condition};
+use super::super::sign_in;
+use super::needs::{Bench, Row, Seen, each_is_needed, nothing_is_refused, until};
+use super::release::{HOME, NAME, Release, address};
+use super::rights::{self, Right, Rights};
+use cluster::{Cluster, Server};
 use fakecloud::FakeCloud;
 use fakecloud::defaults::{self, ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
-use operator::condition;
 use serde_json::{Value, json};
-use std::path::PathBuf;
-
-const SYSTEM: &str = "imageref-system";
 
 /// Objects that a run declares anew.
 const OURS: &str = "install=yes";
@@ -41,6 +40,18 @@ fn rows() -> Vec<Row<Installed>> {
         "SecretInvalid",
         "may not be read",
     );
+    let shared = Seen::Ready(
+        "clusterimageprovider",
+        "shared",
+        "SecretInvalid",
+        "may not be read",
+    );
+    let identity = Seen::Ready(
+        "clusterimageprovider",
+        "workload",
+        "IdentityUnavailable",
+        "serviceaccounts/token",
+    );
     let mut rows = vec![
         Row::new("get", "leases", lease),
         Row::new("create", "leases", lease),
@@ -53,9 +64,15 @@ fn rows() -> Vec<Row<Installed>> {
         Row::new("patch", "clusterimageproviders/status", provider),
         Row::new("patch", "imagecatalogs/status", catalog),
         Row::new("get", "secrets", secret),
+        Row::new("get", "secrets", shared).within(HOME),
+        Row::new("get", "serviceaccounts", identity),
+        Row::new("create", "serviceaccounts/token", identity),
         Row::new("get", "namespaces", labels),
         Row::new("create", "events", event),
         Row::new("patch", "events", event).during(Installed::refuse_again),
+        Row::new("patch", "events", event)
+            .during(Installed::ready_again)
+            .within("default"),
     ];
     rows.extend(followed("imagerefs", "the watch of ImageRefs failed"));
     rows.extend(followed(
@@ -73,49 +90,36 @@ fn rows() -> Vec<Row<Installed>> {
     rows
 }
 
-/// The operator in a control plane of its own, and what it has to do there.
+/// A release, and what its controller has to do.
 struct Installed {
-    cluster: Cluster,
+    release: Release,
     cloud: FakeCloud,
-    args: Vec<String>,
-    /// Where its account and its lease are.
-    home: &'static str,
     /// Whether it serves ClusterImageProviders.
-    cluster_wide: bool,
+    cluster_providers: bool,
+    /// Whether it may make tokens of ServiceAccounts.
+    workload_identity: bool,
 }
 
 impl Installed {
-    /// With these manifests; `None` where there is no control plane.
-    fn new(manifests: &str, home: &'static str, cluster_wide: bool) -> Option<Self> {
-        if !cluster::require() {
-            return None;
-        }
+    /// With these values; `None` where there is no control plane, or no helm.
+    fn new(values: &Value) -> Option<Self> {
         let installed = Self {
-            cluster: Cluster::start().unwrap(),
+            release: Release::installed(values)?,
             cloud: operator::runtime().block_on(FakeCloud::start()),
-            args: Vec::new(),
-            home,
-            cluster_wide,
+            cluster_providers: values["namespaces"].is_null() || values["clusterProviders"] == true,
+            workload_identity: values["workloadIdentity"]["enabled"] == true,
         };
-        on_cluster::apply_crds(&installed.cluster);
-        installed.kubectl(&["create", "namespace", "team"]);
-        installed.kubectl(&["create", "namespace", SYSTEM]);
-        let apply = ["apply", "-n", home, "-f", "-"];
-        installed
-            .cluster
-            .kubectl_with_stdin(&apply, manifests)
-            .unwrap();
+        sign_in::register(&installed.cloud, "workload", HOME, "reader");
         installed.store_what_cannot_be_read();
         Some(installed)
     }
 
     fn kubectl(&self, args: &[&str]) -> String {
-        self.cluster.kubectl(args).unwrap()
+        self.release.kubectl(args)
     }
 
-    fn apply(&self, manifest: &str) {
-        let apply = ["apply", "-n", "team", "-f", "-"];
-        self.cluster.kubectl_with_stdin(&apply, manifest).unwrap();
+    fn rights(&self) -> Rights {
+        rights::of(&self.release.cluster, HOME, NAME)
     }
 
     /// An ImageRef `misfit` from under an older CRD: a text where this one has a truth value.
@@ -128,7 +132,7 @@ impl Installed {
             .remove("resourceVersion");
         let replace = |crd: &Value| {
             let replace = ["replace", "-f", "-"];
-            self.cluster
+            self.cluster()
                 .kubectl_with_stdin(&replace, &crd.to_string())
                 .unwrap();
         };
@@ -145,7 +149,7 @@ impl Installed {
         });
         let create = ["create", "--validate=false", "-f", "-"];
         let created = || {
-            self.cluster
+            self.cluster()
                 .kubectl_with_stdin(&create, &misfit.to_string())
         };
         // A changed CRD is served a moment after it was accepted.
@@ -156,8 +160,11 @@ impl Installed {
     /// A lease that nobody holds.
     fn free_lease(&self) {
         let lease = "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: imageref-controller}}";
-        let create = ["create", "-n", self.home, "-f", "-"];
-        self.cluster.kubectl_with_stdin(&create, lease).unwrap();
+        let create = ["create", "-n", HOME, "-f", "-"];
+        self.release
+            .cluster
+            .kubectl_with_stdin(&create, lease)
+            .unwrap();
     }
 
     /// Has an ImageRef refused for the same reason a second time.
@@ -183,29 +190,65 @@ impl Installed {
         until("it is refused again", say, || refused(2));
     }
 
+    /// Has a ClusterImageProvider be ready a second time.
+    fn ready_again(&self) {
+        let point_at = |secret: &str| {
+            let patch = json!({"spec": {"auth": {"secretRef": {"name": secret}}}}).to_string();
+            self.kubectl(&[
+                "patch",
+                "clusterimageprovider",
+                "shared",
+                "--type=merge",
+                "-p",
+                &patch,
+            ]);
+        };
+        self.is("clusterimageprovider", "shared", "CredentialsRead");
+        point_at("none");
+        self.is("clusterimageprovider", "shared", "SecretNotFound");
+        point_at("huawei");
+        self.is("clusterimageprovider", "shared", "CredentialsRead");
+    }
+
+    /// Waits for the reason of an object's Ready.
+    fn is(&self, kind: &str, name: &str, reason: &str) {
+        let what = format!("{kind} {name} is {reason}");
+        let say = || format!("{:#}", self.get(kind, name));
+        until(&what, say, || {
+            condition(&self.get(kind, name), "Ready")["reason"] == reason
+        });
+    }
+
     fn holder(&self) -> String {
         let lease = [
             "get",
             "lease",
             "imageref-controller",
             "-n",
-            self.home,
+            HOME,
             "--ignore-not-found",
         ];
         self.kubectl(&[&lease[..], &["-o", "jsonpath={.spec.holderIdentity}"]].concat())
     }
 
-    /// How often each kind of event was seen, as `REASON COUNT` lines; the count is of the series.
-    fn events(&self) -> String {
+    /// Events about objects of a namespace, or of the cluster (`default`), as lines of the reason and how
+    /// often it was published in a series.
+    fn events(&self, namespace: &str) -> String {
         let columns = "jsonpath={range .items[*]}{.reason} {.series.count}{\"\\n\"}{end}";
-        let get = ["get", "events.events.k8s.io", "-n", "team", "-o", columns];
-        self.kubectl(&get)
+        self.kubectl(&[
+            "get",
+            "events.events.k8s.io",
+            "-n",
+            namespace,
+            "-o",
+            columns,
+        ])
     }
 }
 
 impl Bench for Installed {
     fn cluster(&self) -> &Cluster {
-        &self.cluster
+        &self.release.cluster
     }
 
     fn declare(&self) {
@@ -216,16 +259,21 @@ impl Bench for Installed {
             "lease",
             "imageref-controller",
             "-n",
-            self.home,
+            HOME,
             "--ignore-not-found",
         ];
         self.kubectl(&lease);
         let keys = operator::secret("huawei", defaults::HUAWEI_AK, defaults::HUAWEI_SK);
         let url = self.cloud.url();
-        let provider = |kind: &str, name: &str, more: &str| {
+        let provider = |kind: &str, name: &str, more: &str, auth: &str| {
+            let auth = if auth.is_empty() {
+                "{secretRef: {name: huawei}}"
+            } else {
+                auth
+            };
             format!(
                 "{{apiVersion: imageref.dev/v1alpha1, kind: {kind}, metadata: {{name: {name}, labels: {{install: 'yes'}}}},
-                  spec: {{{more} modelArts: {{region: {}, projectId: {}, endpoint: \"{url}\"}}, auth: {{secretRef: {{name: huawei}}}}}}}}",
+                  spec: {{{more} modelArts: {{region: {}, projectId: {}, endpoint: \"{url}\"}}, auth: {auth}}}}}",
                 defaults::REGION,
                 defaults::PROJECT_ID,
             )
@@ -239,7 +287,7 @@ impl Bench for Installed {
         let catalog = "{apiVersion: imageref.dev/v1alpha1, kind: ImageCatalog, metadata: {name: admission, labels: {install: 'yes'}}, spec: {}}";
         let mut all = vec![
             keys.clone(),
-            provider("ImageProvider", "default", ""),
+            provider("ImageProvider", "default", "", ""),
             reference("plain", "ImageProvider", "default", ""),
             reference(
                 "fickle",
@@ -249,59 +297,64 @@ impl Bench for Installed {
             ),
             catalog.into(),
         ];
-        if self.cluster_wide {
-            let apply = ["apply", "-n", SYSTEM, "-f", "-"];
-            self.cluster.kubectl_with_stdin(&apply, &keys).unwrap();
+        if self.cluster_providers {
+            self.release.apply(HOME, &keys);
             let labelled = "allowedNamespaces: {selector: {matchLabels: {kubernetes.io/metadata.name: team}}},";
-            all.push(provider("ClusterImageProvider", "shared", labelled));
+            all.push(provider("ClusterImageProvider", "shared", labelled, ""));
             all.push(reference("chosen", "ClusterImageProvider", "shared", ""));
         }
-        self.apply(&all.join("\n---\n"));
+        if self.workload_identity {
+            self.release
+                .apply(HOME, &sign_in::service_account("reader", "workload"));
+            let auth = sign_in::workload("reader", &sign_in::sts("workload"));
+            let named = "allowedNamespaces: {names: [team]},";
+            all.push(provider("ClusterImageProvider", "workload", named, &auth));
+            all.push(reference("worker", "ClusterImageProvider", "workload", ""));
+        }
+        self.release.apply("team", &all.join("\n---\n"));
     }
 
     fn start(&self) -> Server {
-        let token = self
-            .cluster
-            .service_account_token(self.home, "imageref")
-            .unwrap();
-        let kubeconfig = self.cluster.kubeconfig_with_token(&token).unwrap();
-        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        Server::spawn(Spec {
-            name: "operator",
-            program: PathBuf::from(env!("CARGO_BIN_EXE_imageref")),
-            args: self.args.clone(),
-            env: vec![
-                set("KUBECONFIG", &kubeconfig.display().to_string()),
-                set("IMAGEREF_ALLOW_ENDPOINT", &self.cloud.url()),
-                set("IMAGEREF_INSECURE_LOOPBACK", "true"),
-                set(operator::NO_REGISTRIES, "true"),
-            ],
-            folder: self.cluster.folder(),
-            removes_folder: false,
-        })
-        .unwrap()
+        // The clouds are on this machine.
+        let url = self.cloud.url();
+        let more = [
+            ("IMAGEREF_ALLOW_ENDPOINT", url.clone()),
+            ("IMAGEREF_HUAWEI_STS_ENDPOINT", url),
+            ("IMAGEREF_INSECURE_LOOPBACK", "true".into()),
+            (operator::NO_REGISTRIES, "true".into()),
+        ];
+        self.release.start(NAME, &more)
     }
 
     fn get(&self, kind: &str, name: &str) -> Value {
-        let object = self.kubectl(&["get", kind, name, "-n", "team", "-o", "json"]);
-        serde_json::from_str(&object).unwrap()
+        self.release.get(kind, name, "team")
     }
 
     fn all_is_well(&self, process: &Server) {
-        let ready = |kind: &str, name: &str, reason: &str| {
-            let what = format!("{kind} {name} is {reason}");
-            let reason_of = || condition(&self.get(kind, name), "Ready")["reason"].clone();
-            until(&what, || process.log(), || reason_of() == reason);
-        };
-        ready("imageref", "misfit", "InvalidSpec");
-        ready("imageref", "plain", "Resolved");
-        ready("imageprovider", "default", "CredentialsRead");
-        if self.cluster_wide {
-            ready("imageref", "chosen", "Resolved");
-            ready("clusterimageprovider", "shared", "CredentialsRead");
+        let metrics = address(process, "metrics and health are served");
+        until(
+            "it is ready",
+            || process.log(),
+            || get(&metrics, "/readyz").0 == 200,
+        );
+        self.is("imageref", "misfit", "InvalidSpec");
+        self.is("imageref", "plain", "Resolved");
+        self.is("imageprovider", "default", "CredentialsRead");
+        if self.cluster_providers {
+            self.is("imageref", "chosen", "Resolved");
+            self.ready_again();
+            until(
+                "the provider's event is there again",
+                || self.events("default"),
+                || self.events("default").contains("CredentialsRead 2"),
+            );
         }
+        if self.workload_identity {
+            self.is("imageref", "worker", "Resolved");
+        }
+        // All name the same one.
+        let images = usize::from(self.cluster_providers);
         let catalog = || self.get("imagecatalog", "admission");
-        let images = usize::from(self.cluster_wide);
         until(
             "the catalogue is written",
             || format!("{:#}", catalog()),
@@ -310,38 +363,51 @@ impl Bench for Installed {
         self.refuse_again();
         until(
             "the event is there again",
-            || self.events(),
-            || self.events().contains("ExpectationFailed 2"),
+            || self.events("team"),
+            || self.events("team").contains("ExpectationFailed 2"),
         );
         assert!(!self.holder().is_empty(), "nobody holds the lease");
     }
 }
 
-fn with_args(mut installed: Installed, args: &[&str]) -> Installed {
-    let all = [&["controller", "--metrics-address", ""], args].concat();
-    installed.args = all.into_iter().map(str::to_owned).collect();
-    installed
+#[test]
+fn each_right_of_the_default_values_and_of_workload_identity_is_needed() {
+    let values = json!({"workloadIdentity": {"enabled": true}});
+    let Some(installed) = Installed::new(&values) else {
+        return;
+    };
+    each_is_needed(&installed, &installed.rights(), &rows());
 }
 
 #[test]
-fn cluster_wide_each_right_is_needed_and_nothing_is_refused() {
-    let rights = include_str!("../../deploy/rbac.yaml");
-    let Some(installed) = Installed::new(rights, SYSTEM, true) else {
+fn each_right_in_one_namespace_and_on_cluster_providers_is_needed() {
+    let values =
+        json!({"namespaces": ["team"], "clusterProviders": true, "webhook": {"enabled": false}});
+    let Some(installed) = Installed::new(&values) else {
         return;
     };
-    let installed = with_args(installed, &[]);
-    let rights = rights::of(&installed.cluster, SYSTEM, "imageref");
-    each_is_needed(&installed, &rights, &rows());
+    each_is_needed(&installed, &installed.rights(), &rows());
 }
 
 #[test]
-fn in_one_namespace_each_right_is_needed_and_nothing_is_refused() {
-    let rights = include_str!("../../deploy/rbac-namespace.yaml");
-    let Some(installed) = Installed::new(rights, "team", false) else {
+fn in_one_namespace_alone_no_right_reaches_beyond_it_and_nothing_is_refused() {
+    let values = json!({"namespaces": ["team"], "webhook": {"enabled": false}});
+    let Some(installed) = Installed::new(&values) else {
         return;
     };
-    let args = ["--namespaces", "team", "--operator-namespace", "team"];
-    let installed = with_args(installed, &args);
-    let rights = rights::of(&installed.cluster, "team", "imageref");
-    each_is_needed(&installed, &rights, &rows());
+    for right in &installed.rights().all {
+        let lease = right.resource == "leases" && right.within.as_deref() == Some(HOME);
+        assert!(lease || right.within.as_deref() == Some("team"), "{right}");
+    }
+    nothing_is_refused(&installed);
+}
+
+#[test]
+fn without_workload_identity_nothing_is_refused() {
+    let Some(installed) = Installed::new(&json!({})) else {
+        return;
+    };
+    let account = |right: &Right| right.resource.starts_with("serviceaccounts");
+    assert!(!installed.rights().all.iter().any(account));
+    nothing_is_refused(&installed);
 }

@@ -79,7 +79,11 @@ impl<B> Row<B> {
                 // Fields of a line are quoted, with escapes.
                 let log = process.log().replace('\\', "");
                 let mut lines = log.lines();
-                lines.any(|line| [words, &refusal, &place].iter().all(|part| line.contains(part)))
+                lines.any(|line| {
+                    [words, &refusal, &place]
+                        .iter()
+                        .all(|part| line.contains(part))
+                })
             }
             Seen::Ready(kind, name, reason, words) => {
                 let object = bench.get(kind, name);
@@ -144,7 +148,11 @@ pub(super) fn each_is_needed<B: Bench>(bench: &B, rights: &Rights, rows: &[Row<B
         (row.during)(bench);
         let what =
             format!("what shows that {right} is missing; if nothing does, it is superfluous");
-        until(&what, || process.log(), || row.is_seen(right, bench, &process));
+        until(
+            &what,
+            || process.log(),
+            || row.is_seen(right, bench, &process),
+        );
     }
     rights.grant_all_but(cluster, None);
 }

@@ -38,7 +38,9 @@ impl Release {
             cluster.kubectl(&["create", "namespace", name]).unwrap();
         }
         let level = "pod-security.kubernetes.io/enforce=restricted";
-        cluster.kubectl(&["label", "namespace", HOME, level]).unwrap();
+        cluster
+            .kubectl(&["label", "namespace", HOME, level])
+            .unwrap();
         Some(Self { cluster })
     }
 
@@ -54,8 +56,14 @@ impl Release {
         let file = self.cluster.folder().join("values.json");
         std::fs::write(&file, values.to_string()).unwrap();
         let (chart, file) = (chart.display().to_string(), file.display().to_string());
-        self.helm(&[verb, NAME, &chart, "-n", HOME, "-f", &file]).unwrap();
-        let kinds = ["imagerefs", "imageproviders", "clusterimageproviders", "imagecatalogs"];
+        self.helm(&[verb, NAME, &chart, "-n", HOME, "-f", &file])
+            .unwrap();
+        let kinds = [
+            "imagerefs",
+            "imageproviders",
+            "clusterimageproviders",
+            "imagecatalogs",
+        ];
         let kinds = kinds.map(|kind| format!("crd/{kind}.imageref.dev"));
         let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
         wait.extend(kinds.iter().map(String::as_str));
@@ -66,7 +74,8 @@ impl Release {
     pub(super) fn helm(&self, args: &[&str]) -> Result<String, String> {
         let folder = self.cluster.folder();
         let mut helm = Command::new(cluster::helm());
-        helm.args(args).env("KUBECONFIG", self.cluster.kubeconfig_path());
+        helm.args(args)
+            .env("KUBECONFIG", self.cluster.kubeconfig_path());
         for home in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             helm.env(home, folder.join("helm"));
         }
@@ -110,7 +119,10 @@ impl Release {
         let args = container["args"].as_array().unwrap().iter();
         let given = container["env"].as_array().into_iter().flatten();
         let mut env: Vec<_> = given.map(variable).collect();
-        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        env.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone())),
+        );
         env.push(("KUBECONFIG".into(), kubeconfig.display().to_string()));
         Server::spawn(Spec {
             name: "installed",

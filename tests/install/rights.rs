@@ -103,10 +103,13 @@ pub(super) fn of(cluster: &Cluster, namespace: &str, account: &str) -> Rights {
         };
         roles.push((object, within));
     }
-    let rights = roles.iter().enumerate().flat_map(|(number, (role, within))| {
-        let rules = role["rules"].as_array().into_iter().flatten();
-        rules.flat_map(move |rule| each(rule, number, within.as_deref()))
-    });
+    let rights = roles
+        .iter()
+        .enumerate()
+        .flat_map(|(number, (role, within))| {
+            let rules = role["rules"].as_array().into_iter().flatten();
+            rules.flat_map(move |rule| each(rule, number, within.as_deref()))
+        });
     let all: Vec<_> = rights.collect();
     assert!(!all.is_empty(), "nothing is bound to {namespace}/{account}");
     Rights {

@@ -1,13 +1,13 @@
 //! The rights of the webhook that makes its certificate itself, and what is seen without each.
 
-use super::super::on_cluster;
+use super::super::metrics::get;
 use super::needs::{Bench, Row, Seen, each_is_needed, until};
+use super::release::{HOME, Release, address};
 use super::rights;
-use cluster::{Cluster, Server, Spec};
-use serde_json::Value;
-use std::path::PathBuf;
+use cluster::{Cluster, Server};
+use serde_json::{Value, json};
 
-const SYSTEM: &str = "imageref-system";
+const WEBHOOK: &str = "imageref-webhook";
 const SECRET: &str = "imageref-webhook-certificates";
 
 const REFERENCES: Seen = Seen::Log("the watch of ImageRefs failed");
@@ -34,120 +34,68 @@ fn rows() -> Vec<Row<Webhook>> {
 }
 
 struct Webhook {
-    cluster: Cluster,
-    args: Vec<String>,
+    release: Release,
 }
 
 impl Webhook {
     fn kubectl(&self, args: &[&str]) -> String {
-        self.cluster.kubectl(args).unwrap()
+        self.release.kubectl(args)
     }
 
     fn empty_secret(&self) {
-        self.kubectl(&["create", "secret", "generic", SECRET, "-n", SYSTEM]);
+        self.kubectl(&["create", "secret", "generic", SECRET, "-n", HOME]);
     }
 
-    fn bundle(&self, kind: &str) -> Vec<String> {
+    fn bundles(&self, kind: &str) -> Vec<String> {
         let path = "jsonpath={range .webhooks[*]}{.clientConfig.caBundle}{\"\\n\"}{end}";
-        let all = self.kubectl(&["get", kind, "imageref-webhook", "-o", path]);
+        let all = self.kubectl(&["get", kind, WEBHOOK, "-o", path]);
         all.lines().map(str::to_owned).collect()
     }
 }
 
 impl Bench for Webhook {
     fn cluster(&self) -> &Cluster {
-        &self.cluster
+        &self.release.cluster
     }
 
     fn declare(&self) {
-        self.kubectl(&[
-            "delete",
-            "secret",
-            SECRET,
-            "-n",
-            SYSTEM,
-            "--ignore-not-found",
-        ]);
+        self.kubectl(&["delete", "secret", SECRET, "-n", HOME, "--ignore-not-found"]);
     }
 
     fn start(&self) -> Server {
-        let token = self
-            .cluster
-            .service_account_token(SYSTEM, "imageref-webhook")
-            .unwrap();
-        let kubeconfig = self.cluster.kubeconfig_with_token(&token).unwrap();
-        Server::spawn(Spec {
-            name: "webhook",
-            program: PathBuf::from(env!("CARGO_BIN_EXE_imageref")),
-            args: self.args.clone(),
-            env: vec![("KUBECONFIG".into(), kubeconfig.display().to_string())],
-            folder: self.cluster.folder(),
-            removes_folder: false,
-        })
-        .unwrap()
+        self.release.start(WEBHOOK, &[])
     }
 
     fn get(&self, kind: &str, name: &str) -> Value {
-        let object = self.kubectl(&["get", kind, name, "-n", SYSTEM, "-o", "json"]);
-        serde_json::from_str(&object).unwrap()
+        self.release.get(kind, name, HOME)
     }
 
     fn all_is_well(&self, process: &Server) {
-        let says = |words: &str| process.log().contains(words);
+        let metrics = address(process, "metrics and health are served");
         until(
-            "everything is listed",
+            "it is ready",
             || process.log(),
-            || says("everything is listed"),
-        );
-        until(
-            "a certificate is served",
-            || process.log(),
-            || says("another certificate is served"),
+            || get(&metrics, "/readyz").0 == 200,
         );
         let secret = self.get("secret", SECRET);
         for kind in [VALIDATING, MUTATING] {
-            let bundles = || self.bundle(kind);
-            until(
-                "each webhook is trusted by its authority",
-                || bundles().join("\n"),
-                || {
-                    let bundles = bundles();
-                    !bundles.is_empty()
-                        && bundles
-                            .iter()
-                            .all(|one| secret["data"]["ca.crt"] == one.as_str())
-                },
-            );
+            let bundles = || self.bundles(kind);
+            let kept = || {
+                let bundles = bundles();
+                let ours = |bundle: &String| secret["data"]["ca.crt"] == bundle.as_str();
+                !bundles.is_empty() && bundles.iter().all(ours)
+            };
+            until("its authority is trusted", || bundles().join("\n"), kept);
         }
     }
 }
 
 #[test]
-fn each_right_of_the_webhook_is_needed_and_nothing_is_refused() {
-    if !cluster::require() {
+fn each_right_of_the_webhook_is_needed() {
+    let Some(release) = Release::installed(&json!({})) else {
         return;
-    }
-    let cluster = Cluster::start().unwrap();
-    on_cluster::apply_crds(&cluster);
-    cluster.kubectl(&["create", "namespace", SYSTEM]).unwrap();
-    for manifest in [
-        include_str!("../../deploy/webhook.yaml"),
-        include_str!("../../deploy/webhook-certificates.yaml"),
-    ] {
-        cluster
-            .kubectl_with_stdin(&["apply", "-f", "-"], manifest)
-            .unwrap();
-    }
-    let args = [
-        "webhook",
-        "--address=127.0.0.1:0",
-        "--metrics-address=",
-        "--tls-names=127.0.0.1",
-    ];
-    let webhook = Webhook {
-        args: args.map(str::to_owned).into(),
-        cluster,
     };
-    let rights = rights::of(&webhook.cluster, SYSTEM, "imageref-webhook");
+    let webhook = Webhook { release };
+    let rights = rights::of(&webhook.release.cluster, HOME, WEBHOOK);
     each_is_needed(&webhook, &rights, &rows());
 }
