@@ -6,6 +6,9 @@
 
 mod controller;
 mod needs;
+mod people;
 mod release;
 mod rights;
+mod upgrade;
 mod webhook;
+mod works;

@@ -91,8 +91,8 @@ fn rows() -> Vec<Row<Installed>> {
 }
 
 /// A release, and what its controller has to do.
-struct Installed {
-    release: Release,
+pub(super) struct Installed {
+    pub(super) release: Release,
     cloud: FakeCloud,
     /// Whether it serves ClusterImageProviders.
     cluster_providers: bool,
@@ -103,15 +103,20 @@ struct Installed {
 impl Installed {
     /// With these values; `None` where there is no control plane, or no helm.
     fn new(values: &Value) -> Option<Self> {
+        Some(Self::of(Release::installed(values)?, values))
+    }
+
+    /// A release that was installed with these values.
+    pub(super) fn of(release: Release, values: &Value) -> Self {
         let installed = Self {
-            release: Release::installed(values)?,
+            release,
             cloud: operator::runtime().block_on(FakeCloud::start()),
             cluster_providers: values["namespaces"].is_null() || values["clusterProviders"] == true,
             workload_identity: values["workloadIdentity"]["enabled"] == true,
         };
         sign_in::register(&installed.cloud, "workload", HOME, "reader");
         installed.store_what_cannot_be_read();
-        Some(installed)
+        installed
     }
 
     fn kubectl(&self, args: &[&str]) -> String {
@@ -211,7 +216,7 @@ impl Installed {
     }
 
     /// Waits for the reason of an object's Ready.
-    fn is(&self, kind: &str, name: &str, reason: &str) {
+    pub(super) fn is(&self, kind: &str, name: &str, reason: &str) {
         let what = format!("{kind} {name} is {reason}");
         let say = || format!("{:#}", self.get(kind, name));
         until(&what, say, || {
@@ -352,13 +357,11 @@ impl Bench for Installed {
         if self.workload_identity {
             self.is("imageref", "worker", "Resolved");
         }
-        // All name the same one.
-        let images = usize::from(self.cluster_providers);
         let catalog = || self.get("imagecatalog", "admission");
         until(
             "the catalogue is written",
             || format!("{:#}", catalog()),
-            || catalog()["status"]["refs"] == images,
+            || catalog()["status"]["observedGeneration"] == 1,
         );
         self.refuse_again();
         until(

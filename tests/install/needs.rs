@@ -179,3 +179,12 @@ fn refusals(cluster: &Cluster) -> u64 {
     let counts = refused.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
     counts.sum()
 }
+
+/// Without any one of the rights it fails.
+pub(super) fn each_fails(cluster: &Cluster, rights: &Rights, fails: impl Fn() -> bool) {
+    for right in &rights.all {
+        rights.grant_all_but(cluster, Some(right));
+        assert!(fails(), "{right} is superfluous");
+    }
+    rights.grant_all_but(cluster, None);
+}

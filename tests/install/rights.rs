@@ -212,40 +212,40 @@ impl Rights {
 
     /// Whether the API server grants each.
     fn granted(&self, cluster: &Cluster) -> Vec<bool> {
-        let reviews = self.all.iter().map(|right| self.review(right));
-        let list =
-            json!({"apiVersion": "v1", "kind": "List", "items": reviews.collect::<Vec<_>>()});
-        let create = [
-            "create",
-            "-f",
-            "-",
-            "-o",
-            "jsonpath={.status.allowed}{\"\\n\"}",
-        ];
-        let answers = cluster
-            .kubectl_with_stdin(&create, &list.to_string())
-            .unwrap();
-        let answers: Vec<_> = answers.lines().map(|line| line == "true").collect();
-        assert_eq!(answers.len(), self.all.len());
-        answers
+        let user = format!("system:serviceaccount:{}:{}", self.namespace, self.account);
+        let within = format!("system:serviceaccounts:{}", self.namespace);
+        let groups = ["system:authenticated", "system:serviceaccounts", &within];
+        let reviews = self.all.iter().map(|right| {
+            let (resource, subresource) = right
+                .resource
+                .split_once('/')
+                .unwrap_or((&right.resource, ""));
+            let asked = json!({
+                "group": right.group, "resource": resource, "subresource": subresource,
+                "verb": right.verb, "namespace": right.within.clone().unwrap_or_default(),
+                "name": right.name.clone().unwrap_or_default(),
+            });
+            review(&user, &groups, &asked)
+        });
+        allowed(cluster, &reviews.collect::<Vec<_>>())
     }
+}
 
-    fn review(&self, right: &Right) -> Value {
-        let (resource, subresource) = right
-            .resource
-            .split_once('/')
-            .unwrap_or((&right.resource, ""));
-        json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": {
-                "user": format!("system:serviceaccount:{}:{}", self.namespace, self.account),
-                "groups": ["system:authenticated", "system:serviceaccounts", format!("system:serviceaccounts:{}", self.namespace)],
-                "resourceAttributes": {
-                    "group": right.group, "resource": resource, "subresource": subresource,
-                    "verb": right.verb, "namespace": right.within.clone().unwrap_or_default(),
-                    "name": right.name.clone().unwrap_or_default(),
-                },
-            },
-        })
-    }
+/// The question whether somebody may do this, a `resourceAttributes`.
+pub(super) fn review(user: &str, groups: &[&str], asked: &Value) -> Value {
+    json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {"user": user, "groups": groups, "resourceAttributes": asked},
+    })
+}
+
+/// The API server's answer to each question.
+pub(super) fn allowed(cluster: &Cluster, reviews: &[Value]) -> Vec<bool> {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": reviews}).to_string();
+    let answer = "jsonpath={.status.allowed}{\"\\n\"}";
+    let create = ["create", "-f", "-", "-o", answer];
+    let answers = cluster.kubectl_with_stdin(&create, &list).unwrap();
+    let answers: Vec<_> = answers.lines().map(|line| line == "true").collect();
+    assert_eq!(answers.len(), reviews.len());
+    answers
 }
