@@ -74,8 +74,14 @@ bench-verdict: tools ## Measure verdicts of admission in one process, without a 
 	@target/release/bench --verdicts
 
 .PHONY: crds
-crds: tools ## Write crds/ anew from the types
+crds: tools ## Write crds/ and the chart's copy anew from the types
 	$(CARGO) run --quiet -- crd --dir crds
+	$(CARGO) run --quiet -- crd --dir charts/imageref-operator/files/crds
+
+.PHONY: manifests
+manifests: tools ## Write deploy/ anew from the chart
+	@tests/cluster/helm/build.sh
+	UPDATE_FIXTURES=1 $(CARGO) test --test suite -- chart::manifests
 
 .PHONY: deny
 deny: ## Check licences, sources and duplicates of dependencies (needs cargo-deny)

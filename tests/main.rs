@@ -12,6 +12,8 @@ mod catalogue;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod chart;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod cloud;
