@@ -5,7 +5,7 @@ use super::super::operator::{self, condition};
 use super::super::sign_in;
 use super::needs::{Bench, Row, Seen, each_is_needed, nothing_is_refused, until};
 use super::release::{HOME, NAME, Release, address};
-use super::rights::{self, Right, Rights};
+use super::rights::{self, Rights};
 use cluster::{Cluster, Server};
 use fakecloud::FakeCloud;
 use fakecloud::defaults::{self, ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
@@ -115,6 +115,12 @@ impl Installed {
             workload_identity: values["workloadIdentity"]["enabled"] == true,
         };
         sign_in::register(&installed.cloud, "workload", HOME, "reader");
+        let account = sign_in::service_account("reader", "workload");
+        installed.release.apply(HOME, &account);
+        let keys = operator::secret("huawei", defaults::HUAWEI_AK, defaults::HUAWEI_SK);
+        for namespace in ["team", HOME] {
+            installed.release.apply(namespace, &keys);
+        }
         installed.store_what_cannot_be_read();
         installed
     }
@@ -123,7 +129,7 @@ impl Installed {
         self.release.kubectl(args)
     }
 
-    fn rights(&self) -> Rights {
+    pub(super) fn rights(&self) -> Rights {
         rights::of(&self.release.cluster, HOME, NAME)
     }
 
@@ -268,7 +274,6 @@ impl Bench for Installed {
             "--ignore-not-found",
         ];
         self.kubectl(&lease);
-        let keys = operator::secret("huawei", defaults::HUAWEI_AK, defaults::HUAWEI_SK);
         let url = self.cloud.url();
         let provider = |kind: &str, name: &str, more: &str, auth: &str| {
             let auth = if auth.is_empty() {
@@ -291,7 +296,6 @@ impl Bench for Installed {
         };
         let catalog = "{apiVersion: imageref.dev/v1alpha1, kind: ImageCatalog, metadata: {name: admission, labels: {install: 'yes'}}, spec: {}}";
         let mut all = vec![
-            keys.clone(),
             provider("ImageProvider", "default", "", ""),
             reference("plain", "ImageProvider", "default", ""),
             reference(
@@ -303,14 +307,11 @@ impl Bench for Installed {
             catalog.into(),
         ];
         if self.cluster_providers {
-            self.release.apply(HOME, &keys);
             let labelled = "allowedNamespaces: {selector: {matchLabels: {kubernetes.io/metadata.name: team}}},";
             all.push(provider("ClusterImageProvider", "shared", labelled, ""));
             all.push(reference("chosen", "ClusterImageProvider", "shared", ""));
         }
         if self.workload_identity {
-            self.release
-                .apply(HOME, &sign_in::service_account("reader", "workload"));
             let auth = sign_in::workload("reader", &sign_in::sts("workload"));
             let named = "allowedNamespaces: {names: [team]},";
             all.push(provider("ClusterImageProvider", "workload", named, &auth));
@@ -402,15 +403,5 @@ fn in_one_namespace_alone_no_right_reaches_beyond_it_and_nothing_is_refused() {
         let lease = right.resource == "leases" && right.within.as_deref() == Some(HOME);
         assert!(lease || right.within.as_deref() == Some("team"), "{right}");
     }
-    nothing_is_refused(&installed);
-}
-
-#[test]
-fn without_workload_identity_nothing_is_refused() {
-    let Some(installed) = Installed::new(&json!({})) else {
-        return;
-    };
-    let account = |right: &Right| right.resource.starts_with("serviceaccounts");
-    assert!(!installed.rights().all.iter().any(account));
     nothing_is_refused(&installed);
 }

@@ -50,7 +50,7 @@ fn bind(cluster: &Cluster, role: &str) {
 
 #[test]
 fn view_reads_all_edit_writes_image_refs_admin_providers_and_nobody_what_decides() {
-    let Some(release) = Release::installed(&json!({})) else {
+    let Some(release) = Release::shared() else {
         return;
     };
     let cluster = &release.cluster;
@@ -70,9 +70,13 @@ fn view_reads_all_edit_writes_image_refs_admin_providers_and_nobody_what_decides
                     expected,
                 ));
             };
-            READING.map(|verb| ask(verb, "", true));
-            WRITING.map(|verb| ask(verb, "", writes.contains(&kind)));
-            WRITING.map(|verb| ask(verb, "status", false));
+            for verb in READING {
+                ask(verb, "", true);
+            }
+            for verb in WRITING {
+                ask(verb, "", writes.contains(&kind));
+                ask(verb, "status", false);
+            }
         }
         // Nor Secrets, nor tokens, nor who may change labels of admission.
         for (group, resource, verb) in [
@@ -121,7 +125,7 @@ fn view_reads_all_edit_writes_image_refs_admin_providers_and_nobody_what_decides
     ];
     let said = cluster.kubectl(&patch).unwrap_err().to_string();
     assert!(
-        said.contains("cannot patch resource \"imagerefs/status\""),
+        said.contains("resource \"imagerefs/status\" in API group"),
         "{said}"
     );
 }

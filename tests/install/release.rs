@@ -6,9 +6,11 @@
 
 use super::needs::until;
 use cluster::{Cluster, Server, Spec};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, OnceLock};
 
 /// The release's namespace.
 pub(super) const HOME: &str = "imageref-system";
@@ -24,6 +26,8 @@ pub(super) fn chart() -> PathBuf {
 /// A control plane that helm installs into.
 pub(super) struct Release {
     pub(super) cluster: Cluster,
+    /// By account: a kubeconfig with its token.
+    kubeconfigs: Mutex<HashMap<String, PathBuf>>,
 }
 
 impl Release {
@@ -41,7 +45,10 @@ impl Release {
         cluster
             .kubectl(&["label", "namespace", HOME, level])
             .unwrap();
-        Some(Self { cluster })
+        Some(Self {
+            cluster,
+            kubeconfigs: Mutex::default(),
+        })
     }
 
     /// With the chart installed with these values.
@@ -51,13 +58,34 @@ impl Release {
         Some(release)
     }
 
+    /// One with the default values, for tests that change nothing of it.
+    pub(super) fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Release>> = OnceLock::new();
+        SHARED
+            .get_or_init(|| Self::installed(&Value::Object(Map::new())))
+            .as_ref()
+    }
+
+    fn kubeconfig(&self, account: &str) -> PathBuf {
+        let mut known = self.kubeconfigs.lock().unwrap();
+        let made = known.entry(account.to_owned()).or_insert_with(|| {
+            let token = self.cluster.service_account_token(HOME, account).unwrap();
+            self.cluster.kubeconfig_with_token(&token).unwrap()
+        });
+        made.clone()
+    }
+
     /// `helm install` or `upgrade`, and the CRDs are served.
     pub(super) fn apply_chart(&self, verb: &str, chart: &Path, values: &Value) {
         let file = self.cluster.folder().join("values.json");
         std::fs::write(&file, values.to_string()).unwrap();
         let (chart, file) = (chart.display().to_string(), file.display().to_string());
-        self.helm(&[verb, NAME, &chart, "-n", HOME, "-f", &file])
-            .unwrap();
+        let mut helm = vec![verb, NAME, &chart, "-n", HOME, "-f", &file];
+        if verb == "upgrade" {
+            // Those of before would stay where there are none.
+            helm.push("--reset-values");
+        }
+        self.helm(&helm).unwrap();
         let kinds = [
             "imagerefs",
             "imageproviders",
@@ -114,8 +142,7 @@ impl Release {
             panic!("one container: {pod}")
         };
         let account = pod["serviceAccountName"].as_str().unwrap();
-        let token = self.cluster.service_account_token(HOME, account).unwrap();
-        let kubeconfig = self.cluster.kubeconfig_with_token(&token).unwrap();
+        let kubeconfig = self.kubeconfig(account);
         let args = container["args"].as_array().unwrap().iter();
         let given = container["env"].as_array().into_iter().flatten();
         let mut env: Vec<_> = given.map(variable).collect();

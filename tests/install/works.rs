@@ -3,9 +3,9 @@
 
 use super::super::metrics::get;
 use super::controller::Installed;
-use super::needs::{Bench, SOON, each_fails, until};
+use super::needs::{SOON, each_fails, nothing_is_refused, until};
 use super::release::{HOME, NAME, Release, address};
-use super::rights;
+use super::rights::{self, Right};
 use cluster::Server;
 use serde_json::{Value, json};
 use std::process::Output;
@@ -55,17 +55,18 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn references_are_resolved_and_pods_with_other_images_are_refused() {
+fn by_default_references_are_resolved_with_nothing_refused_and_pods_with_other_images_are() {
     let values = json!({});
     let Some(release) = Release::installed(&values) else {
         return;
     };
     let installed = Installed::of(release, &values);
+    // Whoever makes tokens of ServiceAccounts can act as they.
+    let tokens = |right: &Right| right.resource.starts_with("serviceaccounts");
+    assert!(!installed.rights().all.iter().any(tokens));
+    let _controller = nothing_is_refused(&installed);
     let release = &installed.release;
-    installed.declare();
-    let _controller = installed.start();
     let webhook = release.start(WEBHOOK, &[]);
-    installed.is("imageref", "chosen", "Resolved");
     let metrics = address(&webhook, "metrics and health are served");
     until(
         "it is ready",
@@ -74,12 +75,8 @@ fn references_are_resolved_and_pods_with_other_images_are_refused() {
     );
     lead_to(release, &address(&webhook, "reviews are served"));
     release.kubectl(&["create", "serviceaccount", "default", "-n", "team"]);
-    release.kubectl(&[
-        "label",
-        "namespace",
-        "team",
-        "imageref.dev/admission=enforce",
-    ]);
+    let label = "imageref.dev/admission=enforce";
+    release.kubectl(&["label", "namespace", "team", label]);
     let of = |image: &str| pod(&json!({"containers": [{"name": "main", "image": image}]}));
     let refused = || said(&dry_run(release, "team", &of("busybox"))).contains("(UnknownImage)");
     until("another image is refused", || webhook.log(), refused);
@@ -111,13 +108,13 @@ fn probes(release: &Release, deployment: &str) -> [String; 2] {
 
 #[test]
 fn probes_ask_what_both_processes_answer() {
-    let Some(release) = Release::installed(&json!({})) else {
+    let Some(release) = Release::shared() else {
         return;
     };
     for deployment in [NAME, WEBHOOK] {
         let process = release.start(deployment, &[]);
         let address = address(&process, "metrics and health are served");
-        for path in probes(&release, deployment) {
+        for path in probes(release, deployment) {
             until(
                 &path,
                 || format!("{:?}", get(&address, &path)),
@@ -129,11 +126,11 @@ fn probes_ask_what_both_processes_answer() {
 
 #[test]
 fn every_pod_satisfies_the_level_restricted() {
-    let Some(release) = Release::installed(&json!({})) else {
+    let Some(release) = Release::shared() else {
         return;
     };
     let loose = json!({"containers": [{"name": "main", "image": "a"}], "serviceAccountName": NAME});
-    let asked = dry_run(&release, HOME, &pod(&loose));
+    let asked = dry_run(release, HOME, &pod(&loose));
     assert!(
         said(&asked).contains("violates PodSecurity"),
         "{}",
@@ -141,7 +138,7 @@ fn every_pod_satisfies_the_level_restricted() {
     );
     for deployment in [NAME, WEBHOOK] {
         let object = release.get("deployment", deployment, HOME);
-        let asked = dry_run(&release, HOME, &pod(&object["spec"]["template"]["spec"]));
+        let asked = dry_run(release, HOME, &pod(&object["spec"]["template"]["spec"]));
         assert!(asked.status.success(), "{deployment}: {}", said(&asked));
     }
 }
@@ -160,7 +157,7 @@ fn ended_well(mut process: Server) -> bool {
 
 #[test]
 fn helm_test_ends_well_with_the_rights_that_it_gives_and_not_with_fewer() {
-    let Some(release) = Release::installed(&json!({})) else {
+    let Some(release) = Release::shared() else {
         return;
     };
     std::thread::scope(|scope| {
