@@ -221,6 +221,24 @@ impl Installed {
         self.is("clusterimageprovider", "shared", "CredentialsRead");
     }
 
+    /// Declares the catalogue anew.
+    pub(super) fn declare_catalog(&self) {
+        let delete = [
+            "delete",
+            "imagecatalog",
+            "admission",
+            "-n",
+            "team",
+            "--ignore-not-found",
+        ];
+        self.kubectl(&delete);
+        let catalog = json!({
+            "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageCatalog",
+            "metadata": {"name": "admission"}, "spec": {},
+        });
+        self.release.apply("team", &catalog.to_string());
+    }
+
     /// Waits for the reason of an object's Ready.
     pub(super) fn is(&self, kind: &str, name: &str, reason: &str) {
         let what = format!("{kind} {name} is {reason}");
@@ -263,7 +281,7 @@ impl Bench for Installed {
     }
 
     fn declare(&self) {
-        let kinds = "imagerefs,imageproviders,clusterimageproviders,imagecatalogs";
+        let kinds = "imagerefs,imageproviders,clusterimageproviders";
         self.kubectl(&["delete", kinds, "-A", "-l", OURS]);
         let lease = [
             "delete",
@@ -294,7 +312,6 @@ impl Bench for Installed {
                   spec: {{{more} providerRef: {{kind: {kind}, name: {provider}}}, source: {{notebook: {{id: {ASCEND_NOTEBOOK_ID}}}}}}}}}"
             )
         };
-        let catalog = "{apiVersion: imageref.dev/v1alpha1, kind: ImageCatalog, metadata: {name: admission, labels: {install: 'yes'}}, spec: {}}";
         let mut all = vec![
             provider("ImageProvider", "default", "", ""),
             reference("plain", "ImageProvider", "default", ""),
@@ -304,7 +321,6 @@ impl Bench for Installed {
                 "default",
                 "expect: {status: [INACTIVE]},",
             ),
-            catalog.into(),
         ];
         if self.cluster_providers {
             let labelled = "allowedNamespaces: {selector: {matchLabels: {kubernetes.io/metadata.name: team}}},";
@@ -318,6 +334,7 @@ impl Bench for Installed {
             all.push(reference("worker", "ClusterImageProvider", "workload", ""));
         }
         self.release.apply("team", &all.join("\n---\n"));
+        self.declare_catalog();
     }
 
     fn start(&self) -> Server {

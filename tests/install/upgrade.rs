@@ -6,6 +6,7 @@
 use super::controller::Installed;
 use super::needs::{Bench, until};
 use super::release::{HOME, NAME, Release, chart};
+use fakecloud::defaults::SEED_NOTEBOOK_ID;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -98,6 +99,10 @@ fn upgrade_rollback_and_uninstall_leave_every_object_and_status_as_it_is() {
     installed.declare();
     let process = installed.start();
     installed.all_is_well(&process);
+    // One that is written whole at once: a change of one that is there would wait for a minute.
+    installed.declare_catalog();
+    let refs = || installed.get("imagecatalog", "admission")["status"]["refs"] == 1;
+    until("the catalogue is whole", || process.log(), refs);
     drop(process);
     let release = &installed.release;
     let declared = objects(release);
@@ -110,12 +115,12 @@ fn upgrade_rollback_and_uninstall_leave_every_object_and_status_as_it_is() {
     assert!(has(release, "deployment", "imageref-webhook"));
     // The new one knows all of it, and finds nothing to write.
     let process = installed.start();
-    release.apply(
-        "team",
-        "{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {name: marker}, spec: {source: {notebook: {name: none}}}}",
-    );
-    let marked = || release.get("imageref", "marker", "team")["status"]["observedGeneration"] == 1;
-    until("what came last is considered", || process.log(), marked);
+    let marker = json!({
+        "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef", "metadata": {"name": "marker"},
+        "spec": {"source": {"notebook": {"id": SEED_NOTEBOOK_ID}}},
+    });
+    release.apply("team", &marker.to_string());
+    installed.is("imageref", "marker", "Resolved");
     drop(process);
     release.kubectl(&["delete", "imageref", "marker", "-n", "team"]);
     assert_eq!(objects(release), declared);
