@@ -36,6 +36,8 @@ mod hostile;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod leaks;
 #[cfg(test)]
 mod lease;

@@ -105,7 +105,7 @@ fn scene(prefix: &str) -> Option<Scene> {
 
 /// What a team registers at both clouds: identity providers that trust one ServiceAccount, and an
 /// agency and a role that trust them. Everything is named after the team.
-fn register(cloud: &FakeCloud, team: &str, namespace: &str, account: &str) {
+pub(crate) fn register(cloud: &FakeCloud, team: &str, namespace: &str, account: &str) {
     let subject = format!("system:serviceaccount:{namespace}:{account}");
     let provider = |urn: String, audience: &str| IdentityProvider {
         urn,
@@ -149,7 +149,7 @@ fn role_arn(team: &str) -> String {
 }
 
 /// `exchange` of a provider at STS of Huawei Cloud, for a team's agency.
-fn sts(team: &str) -> String {
+pub(crate) fn sts(team: &str) -> String {
     format!(
         "{{huaweiSts: {{providerUrn: \"{}\", agencyUrn: \"{}\"}}}}",
         provider_urn(team),
@@ -167,13 +167,13 @@ fn rrsa(team: &str) -> String {
 }
 
 /// `auth` by tokens of a ServiceAccount.
-fn workload(account: &str, exchange: &str) -> String {
+pub(crate) fn workload(account: &str, exchange: &str) -> String {
     format!(
         "{{workloadIdentity: {{serviceAccountRef: {{name: {account}}}, exchange: {exchange}}}}}"
     )
 }
 
-fn service_account(name: &str, provider: &str) -> String {
+pub(crate) fn service_account(name: &str, provider: &str) -> String {
     format!(
         "{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: {name}, annotations: {{imageref.dev/allow-provider: {provider}}}}}}}"
     )
