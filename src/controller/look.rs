@@ -5,6 +5,7 @@
 //! break first: a call made for many is bounded by the operator's limit, never by one reference's.
 
 use super::held::stands_for;
+use super::report::Named;
 use super::sign_ins::SignedIn;
 use super::{Context, contents};
 use crate::api::ImageRef;
@@ -254,7 +255,13 @@ pub(crate) async fn look(
     let failure = match result {
         Ok(answer) => {
             counted(answer.by.as_str(), "ok");
-            tracing::debug!(by = answer.by.as_str(), "the image was found");
+            tracing::debug!(
+                object = %Named(object),
+                provider = %target.provider,
+                request_id = answer.facts.upstream.request_id.as_deref().unwrap_or_default(),
+                by = answer.by.as_str(),
+                "the image was found"
+            );
             context
                 .absences
                 .settled(&target.provider, &answer.facts.image_id);
@@ -276,7 +283,14 @@ pub(crate) async fn look(
         Err(failure) => failure,
     };
     counted("none", failure.kind.as_str());
-    tracing::debug!(kind = failure.kind.as_str(), request_id = failure.request_id, %failure, "the look failed");
+    tracing::debug!(
+        object = %Named(object),
+        provider = %target.provider,
+        request_id = failure.request_id.as_deref().unwrap_or_default(),
+        kind = failure.kind.as_str(),
+        %failure,
+        "the look failed"
+    );
     Some(Look::Failed(match bound {
         Some(image) if failure.kind == FailureKind::NotFound => {
             suspect(context, target, image, interval, failure)

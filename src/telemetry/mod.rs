@@ -49,9 +49,18 @@ pub fn init(arguments: &LogArguments) {
     // A second subscriber is refused; the first one goes on.
     let _ = match arguments.log_format {
         LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        // Each line names its object itself; the spans would only say it again.
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init(),
     };
 }
+
+/// The loop of reconciles puts what woke an object up before each line, which names its object already.
+/// Whoever asks for the library's own words gets it.
+const UNASKED: &str = "kube_runtime::controller=warn";
 
 /// The client of the API server logs the whole of an answer that it cannot read, as a warning, and a
 /// Secret is such an answer. What it has to say comes back as an error as well.
@@ -62,10 +71,11 @@ fn filter(text: &str) -> EnvFilter {
         eprintln!("warning: --log {text:?}: {error}; logging at info");
         EnvFilter::new("info")
     });
-    match SILENCED.parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    }
+    let unasked = (!text.contains("kube")).then_some(UNASKED);
+    let directives = unasked.into_iter().chain([SILENCED]);
+    directives
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive)
 }
 
 #[cfg(test)]
