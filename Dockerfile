@@ -6,7 +6,7 @@ ARG BINARY=source
 # For a mirror, or to pin by digest.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
 
-# Runs on the machine that builds and compiles for the one that is meant: emulated, it takes an hour.
+# Runs on the machine that builds and compiles for the one that is meant: emulation is many times slower.
 FROM --platform=$BUILDPLATFORM $RUST_IMAGE AS source
 ARG TARGETARCH
 ARG FEATURES=""

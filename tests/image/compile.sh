@@ -21,20 +21,14 @@ if [ ! -d "$sysroot/lib/rustlib/$target/lib" ]; then
   rustup target add "$target"
 fi
 
-# C code (TLS, the allocator) is compiled against musl's headers by the compiler of that architecture.
-gcc=$cpu-linux-gnu-gcc
-specs=/usr/lib/$cpu-linux-musl/musl-gcc.specs
-upper=$(tr a-z- A-Z_ <<<"$target")
-lower=${target//-/_}
-compiler=CC_$lower
-if [ -n "${!compiler:-}" ]; then
-  : # whoever names a compiler knows better
-elif [ -e "$specs" ] && command -v "$gcc" >/dev/null; then
-  export "$compiler=$gcc" "CFLAGS_$lower=-specs=$specs"
-  export "CARGO_TARGET_${upper}_LINKER=$gcc"
-elif ! command -v "$cpu-linux-musl-gcc" >/dev/null; then
-  echo "error: no C compiler for $target: on Debian, run tests/image/toolchain.sh $arch as root" >&2
+# C code (TLS, the allocator) is compiled against musl's headers by the wrapper of that architecture's gcc,
+# which the build scripts find by its name. To link, rustc brings musl itself.
+if ! command -v "$cpu-linux-musl-gcc" >/dev/null; then
+  echo "error: no $cpu-linux-musl-gcc: on Debian, run tests/image/toolchain.sh $arch as root" >&2
   exit 2
+fi
+if [ "$cpu" != "$(uname -m)" ]; then
+  export "CARGO_TARGET_$(tr a-z- A-Z_ <<<"$target")_LINKER=$cpu-linux-gnu-gcc"
 fi
 
 cargo build --release --locked --bin imageref --target "$target" --features "$features"
