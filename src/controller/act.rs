@@ -202,6 +202,7 @@ pub(super) fn outcome<T>(result: &Result<T, ApiError>) -> &'static str {
 
 /// Writes what changed, as a merge patch: it costs the API server about 1.4 times less than
 /// server-side apply, and is the smallest of the forms that remove absent fields.
+#[tracing::instrument(name = "write status", level = "debug", skip_all)]
 async fn write(
     api: &Api<DeserializeGuard<ImageRef>>,
     object: &ImageRef,

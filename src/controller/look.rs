@@ -23,6 +23,8 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tracing::Span;
+use tracing::field::Empty;
 
 /// The longest that one call may take, all its pages included.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
@@ -191,6 +193,9 @@ fn count_list(context: &Context, api: Api, listing: &Listing) {
 }
 
 /// Asks the platform. `None`: too many others are waiting for it.
+#[tracing::instrument(level = "debug", skip_all, fields(
+    provider = %target.provider, api = target.query.api().as_str(), error.type = Empty
+))]
 pub(crate) async fn look(
     context: &Arc<Context>,
     object: &ImageRef,
@@ -283,6 +288,7 @@ pub(crate) async fn look(
         Err(failure) => failure,
     };
     counted("none", failure.kind.as_str());
+    Span::current().record("error.type", failure.kind.as_str());
     tracing::debug!(
         object = %Named(object),
         provider = %target.provider,
