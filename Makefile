@@ -83,12 +83,14 @@ REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 .PHONY: image
 image: ## Build the container image, compiled within the build; PLATFORM=linux/arm64 TAG=…
 	@test -n "$(BUILDER)" || { echo "docker, podman or buildah is needed" >&2; exit 2; }
-	$(BUILDER) build --platform $(PLATFORM) --build-arg REVISION=$(REVISION) --tag $(TAG) $(IMAGE_FLAGS) .
+	@# Older buildah does not say by itself where it runs.
+	$(BUILDER) build --platform $(PLATFORM) --build-arg REVISION=$(REVISION) \
+	  $(if $(filter buildah,$(BUILDER)),--build-arg BUILDPLATFORM=linux/$(ARCH)) --tag $(TAG) $(IMAGE_FLAGS) .
 
 .PHONY: image-local
 image-local: tools ## Build the container image from the program compiled here, by buildah, without a registry
 	tests/image/compile.sh $(ARCH) target/image/$(ARCH)
-	buildah build --isolation chroot --platform linux/$(ARCH) --build-arg BINARY=local --build-arg REVISION=$(REVISION) --tag $(TAG) $(IMAGE_FLAGS) .
+	buildah build --isolation chroot --platform linux/$(ARCH) --target local --build-arg REVISION=$(REVISION) --tag $(TAG) $(IMAGE_FLAGS) .
 
 .PHONY: test-image
 test-image: tools ## Build the container image, look into it, and start it beside a real API server

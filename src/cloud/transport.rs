@@ -126,7 +126,8 @@ pub(super) async fn send(
     let span = tracing::Span::current();
     let id = match &answered {
         Ok(answer) => {
-            span.record("http.response.status_code", answer.status);
+            // As a number: unsigned ones are sent as text.
+            span.record("http.response.status_code", i64::from(answer.status));
             answer.request_id.as_deref()
         }
         Err(failure) => {

@@ -131,7 +131,7 @@ impl Wire {
         let response = request.send().await;
         let response = response.map_err(|error| unreachable(shown, route.is_proxied, &error))?;
         let status = response.status().as_u16();
-        Span::current().record("http.response.status_code", status);
+        Span::current().record("http.response.status_code", i64::from(status));
         read(response, shown, call.largest, &self.clock).await
     }
 }

@@ -90,7 +90,7 @@ until_true() {
 }
 
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
-builder build --quiet --build-arg BINARY=local --build-arg REVISION=abc --platform "linux/$arch" --tag "$name" . \
+builder build --quiet --target local --build-arg REVISION=abc --platform "linux/$arch" --tag "$name" . \
   >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; exit 1; }
 container=$(builder from "$name")
 root=$(builder mount "$container")
