@@ -73,6 +73,33 @@ bench-verdict: tools ## Measure verdicts of admission in one process, without a 
 	$(CARGO) build --release -p bench
 	@target/release/bench --verdicts
 
+# Whichever is there; the file is the same for all.
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
+ARCH ?= $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+PLATFORM ?= linux/$(ARCH)
+TAG ?= imageref:$(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+
+.PHONY: image
+image: ## Build the container image, compiled within the build; PLATFORM=linux/arm64 TAG=…
+	@test -n "$(BUILDER)" || { echo "docker, podman or buildah is needed" >&2; exit 2; }
+	@# Older buildah does not say by itself where it runs.
+	$(BUILDER) build --platform $(PLATFORM) --build-arg REVISION=$(REVISION) \
+	  $(if $(filter buildah,$(BUILDER)),--build-arg BUILDPLATFORM=linux/$(ARCH)) --tag $(TAG) $(IMAGE_FLAGS) .
+
+.PHONY: image-local
+image-local: tools ## Build the container image from the program compiled here, by buildah, without a registry
+	tests/image/compile.sh $(ARCH) target/image/$(ARCH)
+	buildah build --isolation chroot --platform linux/$(ARCH) --target local --build-arg REVISION=$(REVISION) --tag $(TAG) $(IMAGE_FLAGS) .
+
+.PHONY: test-image
+test-image: tools ## Build the container image, look into it, and start it beside a real API server
+	tests/image/run.sh
+
+.PHONY: test-otlp
+test-otlp: tools control-plane ## Test the traces, which are compiled in by a feature
+	$(CARGO) test --features otlp --test suite -- traces
+
 .PHONY: crds
 crds: tools ## Write crds/ and the chart's copy anew from the types
 	$(CARGO) run --quiet -- crd --dir crds

@@ -32,6 +32,8 @@ mod faults;
 #[cfg(test)]
 mod gitops;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod identity;
@@ -43,6 +45,8 @@ mod leaks;
 mod lease;
 #[cfg(test)]
 mod lock;
+#[cfg(test)]
+mod logs;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
@@ -75,6 +79,8 @@ mod sign_in;
 mod snapshot;
 #[cfg(test)]
 mod tenants;
+#[cfg(all(test, feature = "otlp"))]
+mod traces;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]

@@ -52,7 +52,7 @@ enum Command {
 
 /// Runs a subcommand; returns the exit code of the process.
 pub fn main(arguments: Arguments) -> ExitCode {
-    telemetry::init(&arguments.logs);
+    let telemetry = telemetry::init(&arguments.logs);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -69,7 +69,10 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Command::Resolve(arguments) => runtime.block_on(resolve::run(arguments)),
         Command::Webhook(arguments) => runtime.block_on(webhook::run(arguments)),
     };
-    result.unwrap_or_else(|error| fail(&error))
+    let code = result.unwrap_or_else(|error| fail(&error));
+    drop(runtime);
+    drop(telemetry);
+    code
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

@@ -21,7 +21,7 @@ use tracing::info;
 /// Where metrics and health are served.
 #[derive(Debug, clap::Args)]
 pub(super) struct MetricsArguments {
-    /// Where /metrics, /healthz and /readyz are served, over plain HTTP; empty for nowhere
+    /// Where /metrics, /livez and /readyz are served, over plain HTTP; empty for nowhere
     #[arg(
         long,
         env = "IMAGEREF_METRICS_ADDRESS",

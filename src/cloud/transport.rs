@@ -14,6 +14,7 @@ use reqwest::header::{DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTE
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
 use std::time::Duration;
+use tracing::field::Empty;
 use url::Url;
 
 /// Bound on an answer's body, in bytes. The largest page asked for has some 200 KiB.
@@ -29,6 +30,16 @@ pub(super) enum Method {
     Get,
     Post,
     Put,
+}
+
+impl Method {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
 }
 
 /// A request that is ready to go. Has no `Debug`: its headers are a proof of identity.
@@ -97,11 +108,38 @@ pub(super) fn host(origin: &str) -> &str {
 
 /// Sends a request and reads the answer. The caller bounds the time; `now` turns a date in `Retry-After`
 /// into a pause.
+///
+/// Its span has neither path nor query, which hold tokens in some exchanges.
+#[tracing::instrument(name = "cloud request", level = "debug", skip_all, fields(
+    server.address = host(request.origin),
+    http.request.method = request.method.as_str(),
+    http.response.status_code = Empty,
+    error.type = Empty,
+    request_id = Empty,
+))]
 pub(super) async fn send(
     way: Way<'_>,
     request: &Request<'_>,
     now: Timestamp,
 ) -> Result<Answer, Failure> {
+    let answered = exchange(way, request, now).await;
+    let span = tracing::Span::current();
+    let id = match &answered {
+        Ok(answer) => {
+            // As a number: unsigned ones are sent as text.
+            span.record("http.response.status_code", i64::from(answer.status));
+            answer.request_id.as_deref()
+        }
+        Err(failure) => {
+            span.record("error.type", failure.kind.as_str());
+            failure.request_id.as_deref()
+        }
+    };
+    span.record("request_id", id);
+    answered
+}
+
+async fn exchange(way: Way<'_>, request: &Request<'_>, now: Timestamp) -> Result<Answer, Failure> {
     let host = host(request.origin);
     let url = url(request, matches!(way, Way::Near(_)))?;
     let (client, is_proxied) = match way {

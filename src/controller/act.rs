@@ -4,9 +4,10 @@
 //! only onto the object it was planned for, which the resource version guards; a newer object is
 //! planned anew with the same look.
 
+use super::report::{Named, provider, report, request_id};
 use super::watch::read;
 use super::{ApiError, Context, FIELD_MANAGER, explain, limited};
-use crate::api::condition::{self, ConditionType};
+use crate::api::condition;
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::plan::{self, Input, Look, Provided};
 use jiff::Timestamp;
@@ -102,7 +103,7 @@ pub(crate) async fn conclude(
         context.metrics.status_writes.count(["ImageRef", outcome]);
         match result {
             Ok(written) => {
-                report(&object, &previous, &plan.status);
+                report(&object, provided, &look, &previous, &plan.status);
                 publish(context, &object, &plan.events);
                 context.memories.remember(&object, plan.memory);
                 context.memories.wrote(&written);
@@ -115,7 +116,12 @@ pub(crate) async fn conclude(
                 // The spec, stored under an older CRD, keeps the API server from taking any write:
                 // an event is the only way to say so.
                 let note = format!("the status cannot be written: {}", explain(&source));
-                tracing::warn!("{note}");
+                tracing::warn!(
+                    object = %Named(object.as_ref()),
+                    provider = provider(provided),
+                    request_id = request_id(&look),
+                    "{note}"
+                );
                 let event = plan::Event {
                     warning: true,
                     reason: Reason::InvalidSpec,
@@ -197,6 +203,7 @@ pub(super) fn outcome<T>(result: &Result<T, ApiError>) -> &'static str {
 
 /// Writes what changed, as a merge patch: it costs the API server about 1.4 times less than
 /// server-side apply, and is the smallest of the forms that remove absent fields.
+#[tracing::instrument(name = "write status", level = "debug", skip_all)]
 async fn write(
     api: &Api<DeserializeGuard<ImageRef>>,
     object: &ImageRef,
@@ -242,34 +249,6 @@ pub(super) fn merge_patch(before: &Value, after: &Value) -> Value {
         patch.insert(key.clone(), Value::Null);
     }
     Value::Object(patch)
-}
-
-/// One line a change of state.
-fn report(object: &ImageRef, before: &ImageRefStatus, after: &ImageRefStatus) {
-    let state = |status: &ImageRefStatus| {
-        condition::find(&status.conditions, ConditionType::Ready)
-            .map(|c| (c.status.clone(), c.reason.clone()))
-    };
-    if state(before) == state(after) {
-        return;
-    }
-    if let Some(ready) = condition::find(&after.conditions, ConditionType::Ready) {
-        tracing::info!(
-            provider = after
-                .provider
-                .as_ref()
-                .map(|p| format!("{}/{}", p.kind, p.name)),
-            generation = object.metadata.generation,
-            ready = ready.status,
-            reason = ready.reason,
-            request_id = after
-                .upstream
-                .as_ref()
-                .and_then(|u| u.request_id.as_deref()),
-            "{}",
-            ready.message
-        );
-    }
 }
 
 fn publish(context: &Context, object: &ImageRef, events: &[plan::Event]) {

@@ -13,6 +13,7 @@ pub(super) use stored::StoredCatalog;
 
 use super::act::{gone, merge_patch, outcome, stale};
 use super::held::{Held, Key};
+use super::report::Named;
 use super::{ApiError, Context, FIELD_MANAGER, limited, watch};
 use crate::admission::Configuration;
 use crate::admission::catalogue::{self, COALESCED, Candidate, Due, Selection};
@@ -188,8 +189,7 @@ fn wakes(shared: Arc<Shared>) -> impl Stream<Item = ObjectRef<StoredCatalog>> {
     reason = "the controller passes its context so"
 )]
 fn retry(catalog: Arc<StoredCatalog>, error: &ApiError, _: Arc<Shared>) -> Action {
-    let object = ObjectRef::from_obj(catalog.as_ref());
-    warn!(%object, %error, "the ImageCatalog could not be written");
+    warn!(object = %Named(catalog.as_ref()), %error, "the ImageCatalog could not be written");
     Action::requeue(FAILED_RETRY)
 }
 
@@ -359,8 +359,7 @@ impl Shared {
             .count(["ImageCatalog", outcome(&result)]);
         match result {
             Ok(written) => {
-                let object = ObjectRef::from_obj(catalog);
-                debug!(%object, texts = draft.texts, "an ImageCatalog was written");
+                debug!(object = %Named(catalog), texts = draft.texts, "an ImageCatalog was written");
                 Ok(written.0.ok())
             }
             Err(ApiError::Failed { source, .. }) if stale(&source) || gone(&source) => Ok(None),

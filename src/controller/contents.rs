@@ -34,6 +34,7 @@ impl From<Contents> for Said {
 
 /// Asks the registry, if that is due. `None`: too many others wait for it, and somebody asked to have a
 /// known digest read anew, which has to wait.
+#[tracing::instrument(name = "registry", level = "debug", skip_all)]
 pub(super) async fn read(
     context: &Context,
     object: &ImageRef,

@@ -5,6 +5,7 @@
 //! break first: a call made for many is bounded by the operator's limit, never by one reference's.
 
 use super::held::stands_for;
+use super::report::Named;
 use super::sign_ins::SignedIn;
 use super::{Context, contents};
 use crate::api::ImageRef;
@@ -22,6 +23,8 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tracing::Span;
+use tracing::field::Empty;
 
 /// The longest that one call may take, all its pages included.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
@@ -190,6 +193,9 @@ fn count_list(context: &Context, api: Api, listing: &Listing) {
 }
 
 /// Asks the platform. `None`: too many others are waiting for it.
+#[tracing::instrument(level = "debug", skip_all, fields(
+    provider = %target.provider, api = target.query.api().as_str(), error.type = Empty
+))]
 pub(crate) async fn look(
     context: &Arc<Context>,
     object: &ImageRef,
@@ -254,7 +260,13 @@ pub(crate) async fn look(
     let failure = match result {
         Ok(answer) => {
             counted(answer.by.as_str(), "ok");
-            tracing::debug!(by = answer.by.as_str(), "the image was found");
+            tracing::debug!(
+                object = %Named(object),
+                provider = %target.provider,
+                request_id = answer.facts.upstream.request_id.as_deref().unwrap_or_default(),
+                by = answer.by.as_str(),
+                "the image was found"
+            );
             context
                 .absences
                 .settled(&target.provider, &answer.facts.image_id);
@@ -276,7 +288,15 @@ pub(crate) async fn look(
         Err(failure) => failure,
     };
     counted("none", failure.kind.as_str());
-    tracing::debug!(kind = failure.kind.as_str(), request_id = failure.request_id, %failure, "the look failed");
+    Span::current().record("error.type", failure.kind.as_str());
+    tracing::debug!(
+        object = %Named(object),
+        provider = %target.provider,
+        request_id = failure.request_id.as_deref().unwrap_or_default(),
+        kind = failure.kind.as_str(),
+        %failure,
+        "the look failed"
+    );
     Some(Look::Failed(match bound {
         Some(image) if failure.kind == FailureKind::NotFound => {
             suspect(context, target, image, interval, failure)

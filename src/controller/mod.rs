@@ -23,6 +23,7 @@ mod providers;
 mod pull_secrets;
 mod pulse;
 mod reconcile;
+mod report;
 mod secret_watches;
 mod share;
 mod sign_ins;

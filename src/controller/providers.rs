@@ -13,6 +13,7 @@ pub(super) use pace::Pace;
 
 use super::act::{outcome, publish_about};
 use super::observe::Version;
+use super::report::named;
 use super::watch::Watched;
 use super::{API_TIMEOUT, ApiError, Changes, Context, FIELD_MANAGER, limited, watch};
 use crate::api::condition::{self, Truth};
@@ -138,7 +139,8 @@ fn retry<K: Resource<DynamicType = ()>>(
     error: &ApiError,
     _: Arc<Shared<K>>,
 ) -> Action {
-    warn!(object = %ObjectRef::from_obj(object.as_ref()), %error, "the provider could not be written");
+    let provider = named(object.as_ref());
+    warn!(provider, %error, "the provider could not be written");
     Action::requeue(Duration::from_secs(10))
 }
 
@@ -369,7 +371,7 @@ where
     .map(drop)
 }
 
-/// One event a change of Ready.
+/// One line and one event a change of Ready.
 fn announce<K>(context: &Context, object: &K, before: &ProviderStatus, after: &ProviderStatus)
 where
     K: Resource<DynamicType = ()>,
@@ -384,7 +386,7 @@ where
     };
     let good = is.status == Truth::True.as_str();
     tracing::info!(
-        provider = %ObjectRef::from_obj(object),
+        provider = named(object),
         ready = is.status,
         reason = is.reason,
         "{}",

@@ -5,12 +5,11 @@
 //! being asked.
 
 use super::held::Held;
+use super::report::Named;
 use super::{ApiError, Context, act, look, observe};
 use crate::plan::{self, Due, Look, Provided};
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
 use std::sync::Arc;
 use tracing::warn;
 
@@ -21,13 +20,13 @@ pub(super) async fn counted(held: Arc<Held>, context: Arc<Context>) -> Result<Ac
     metrics.reconcile(health, "ImageRef", work).await
 }
 
-#[tracing::instrument(skip_all, fields(object = %held.namespace().to_owned() + "/" + &held.name_any()))]
+#[tracing::instrument(level = "debug", skip_all, fields(object = %Named(held.as_ref())))]
 async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, ApiError> {
     let object = match held.unpack() {
         Ok(object) => Arc::new(object),
         Err(why) => {
             // Nothing may be planned for an object that is not known.
-            tracing::error!(why, "an ImageRef is left alone until it changes");
+            tracing::error!(object = %Named(held.as_ref()), why, "an ImageRef is left alone until it changes");
             return Ok(Action::await_change());
         }
     };
@@ -103,7 +102,7 @@ async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, Api
 pub(super) fn retry(held: Arc<Held>, error: &ApiError, context: Arc<Context>) -> Action {
     let wait = context.memories.write_failed(held.key());
     warn!(
-        object = %ObjectRef::from_obj(held.as_ref()),
+        object = %Named(held.as_ref()),
         %error,
         retry_in_seconds = wait.as_secs(),
         "the ImageRef could not be written"

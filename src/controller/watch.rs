@@ -146,8 +146,11 @@ fn misfit(error: &str) -> String {
 pub(super) fn read<K: Watched>(guard: DeserializeGuard<K>) -> K {
     guard.0.unwrap_or_else(|invalid| {
         warn!(
-            object = invalid.metadata.name,
-            namespace = invalid.metadata.namespace,
+            object = format!(
+                "{}/{}",
+                invalid.metadata.namespace.as_deref().unwrap_or_default(),
+                invalid.metadata.name.as_deref().unwrap_or_default()
+            ),
             error = truncate(&invalid.error, 300),
             "a {} does not fit its kind",
             K::kind(&())

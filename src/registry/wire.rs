@@ -17,6 +17,8 @@ use crate::facts::{Failure, FailureKind};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
+use tracing::Span;
+use tracing::field::Empty;
 use url::Url;
 
 /// Bound on a manifest, in bytes: what registries take at most (OCI distribution specification,
@@ -93,6 +95,12 @@ impl Wire {
         })
     }
 
+    /// Its span has neither path nor query: token services are told scopes and accounts there.
+    #[tracing::instrument(name = "registry request", level = "debug", skip_all, fields(
+        server.address = call.shown,
+        http.request.method = if call.head { "HEAD" } else { "GET" },
+        http.response.status_code = Empty,
+    ))]
     async fn exchange(&self, call: Call<'_>) -> Result<Answer, Missed> {
         let shown = call.shown;
         if !self.hosts.is_sendable(&call.url) {
@@ -122,6 +130,8 @@ impl Wire {
         }
         let response = request.send().await;
         let response = response.map_err(|error| unreachable(shown, route.is_proxied, &error))?;
+        let status = response.status().as_u16();
+        Span::current().record("http.response.status_code", i64::from(status));
         read(response, shown, call.largest, &self.clock).await
     }
 }

@@ -1,4 +1,4 @@
-//! `/metrics`, `/healthz` and `/readyz` over plain HTTP.
+//! `/metrics`, `/livez` (also as `/healthz`) and `/readyz` over plain HTTP.
 //!
 //! Owns the bounds on what anybody in the network may ask. Must not know what is measured. The
 //! invariant that would break first: nobody who connects costs the controllers more than a scrape does,
@@ -85,7 +85,7 @@ fn answer(method: &Method, path: &str, metrics: &Metrics, health: &Health) -> Re
             (StatusCode::METHOD_NOT_ALLOWED, PLAIN, "GET only\n".into())
         }
         "/metrics" => (StatusCode::OK, OPEN_METRICS, metrics.render()),
-        "/healthz" => match health.check(Instant::now()) {
+        "/livez" | "/healthz" => match health.check(Instant::now()) {
             Ok(()) => (StatusCode::OK, PLAIN, "ok\n".into()),
             Err(why) => (StatusCode::SERVICE_UNAVAILABLE, PLAIN, why + "\n"),
         },

@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// Bound on a whole exchange, of two or three calls.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -234,7 +235,8 @@ impl Held {
         identity: &Arc<Identity>,
         inner: &mut Inner,
     ) -> Flight {
-        let task = tokio::spawn(run(self.clone(), entry.clone(), identity.clone()));
+        let task =
+            tokio::spawn(run(self.clone(), entry.clone(), identity.clone()).in_current_span());
         let (held, entry) = (self.clone(), entry.clone());
         let flight = async move {
             task.await.unwrap_or_else(|_| {

@@ -21,6 +21,7 @@ use serde::Deserialize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// How long an answer is believed.
 const FOUND_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -182,7 +183,7 @@ impl ProjectIds {
                         identity.clone(),
                         credential.clone(),
                     );
-                    let flight = interrupted(tokio::spawn(task), entry.clone())
+                    let flight = interrupted(tokio::spawn(task.in_current_span()), entry.clone())
                         .boxed()
                         .shared();
                     known.flight = Some((with, flight.clone()));

@@ -10,6 +10,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tracing::Instrument as _;
 
 /// Bound on one call, whatever bounds it has itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -134,7 +135,7 @@ impl<T: Send + Sync + 'static> Slot<T> {
 
     /// Begins a call in a task of its own. It ends with the lock that is held here.
     fn fly(self: &Arc<Self>, ground: &Ground, call: Call<T>) -> Flight<T> {
-        let task = tokio::spawn(run(self.clone(), ground.clone(), call));
+        let task = tokio::spawn(run(self.clone(), ground.clone(), call).in_current_span());
         // Not the slot itself, which holds the flight.
         let (slot, ground) = (Arc::downgrade(self), ground.clone());
         let flight = async move {

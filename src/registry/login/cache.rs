@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 /// Entries at once; the one that was not used for longest makes room.
 const CAPACITY: usize = 4096;
@@ -173,10 +174,11 @@ impl Entry {
         let began = clock();
         let task = tokio::spawn({
             let (entry, clock) = (self.clone(), clock.clone());
-            async move {
+            let issued = async move {
                 let brought = issue.await;
                 entry.state().record(brought, began, clock())
-            }
+            };
+            issued.in_current_span()
         });
         // Not the entry itself, which holds the flight.
         let entry = Arc::downgrade(self);

@@ -28,21 +28,24 @@ async fn get(address: SocketAddr, path: &str) -> String {
 #[tokio::test]
 async fn health_and_readiness_are_two_things_and_metrics_are_open_metrics() {
     let (address, health) = served().await;
-    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200 "));
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 503 "));
     health.set_ready();
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
     health.end();
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 503 "));
-    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200 "));
     let metrics = get(address, "/metrics").await;
     assert!(metrics.contains(OPEN_METRICS), "{metrics}");
     assert!(metrics.ends_with("# EOF\n"), "{metrics}");
     let past = Instant::now().checked_sub(LONGEST_CONNECTION * 10).unwrap();
     health.beat(past);
-    let stuck = get(address, "/healthz").await;
-    assert!(stuck.starts_with("HTTP/1.1 503 "), "{stuck}");
-    assert!(stuck.contains("have not turned for"), "{stuck}");
+    // The old name says the same.
+    for path in ["/livez", "/healthz"] {
+        let stuck = get(address, path).await;
+        assert!(stuck.starts_with("HTTP/1.1 503 "), "{path}: {stuck}");
+        assert!(stuck.contains("have not turned for"), "{path}: {stuck}");
+    }
 }
 
 #[tokio::test]
@@ -64,7 +67,7 @@ async fn clients_that_say_nothing_are_cut_off_and_keep_nobody_out_for_long() {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
     let begun = Instant::now();
-    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200 "));
     let took = begun.elapsed();
     assert!(took * 2 >= READ_TIMEOUT, "{took:?}: not bounded");
     assert!(took < LONGEST_CONNECTION * 2, "{took:?}");

@@ -98,20 +98,36 @@ fn count(request: &review::Request, outcome: &Outcome, webhook: &Webhook, begun:
         return;
     }
     let review::Request {
+        uid,
         namespace,
         kind,
         name,
         user,
         ..
     } = request;
+    let object = format!("{namespace}/{name}");
     // In mode audit nobody else is told.
     if verdict.decision == Decision::Warn {
         tracing::debug!(
-            namespace, kind, name, user, mode, decision, reason, "judged"
+            object,
+            request_id = uid,
+            kind,
+            user,
+            mode,
+            decision,
+            reason,
+            "judged"
         );
     } else {
         tracing::info!(
-            namespace, kind, name, user, mode, decision, reason, "judged"
+            object,
+            request_id = uid,
+            kind,
+            user,
+            mode,
+            decision,
+            reason,
+            "judged"
         );
     }
 }
