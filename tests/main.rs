@@ -54,6 +54,8 @@ mod plan;
 #[cfg(test)]
 mod plan_histories;
 #[cfg(test)]
+mod plugin;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod process;
@@ -63,6 +65,8 @@ mod registry;
 mod registry_login;
 #[cfg(test)]
 mod resolve;
+#[cfg(test)]
+mod restore;
 #[cfg(test)]
 mod sign_in;
 #[cfg(test)]
