@@ -2,7 +2,8 @@
 //!
 //! Owns what can be told of the schedule from outside; the times are those of [`super::schedule`].
 //! Must not know who asks. The invariant that would break first: no look of a running operator is
-//! later than what is told here, unless the platform asked it to pause.
+//! later than what is told here, unless the platform asked it to pause, or calls a request malformed
+//! after it failed in passing.
 
 use super::schedule::{self, BACKOFF_BASE, BACKOFF_CEILING, WHILE_CREATING};
 use super::{CONFIRM_AFTER, Due, Memory, Object, Provided, STALL_AFTER, contents, due};
