@@ -62,6 +62,8 @@ mod plan;
 #[cfg(test)]
 mod plan_histories;
 #[cfg(test)]
+mod plugin;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod process;
@@ -71,6 +73,8 @@ mod registry;
 mod registry_login;
 #[cfg(test)]
 mod resolve;
+#[cfg(test)]
+mod restore;
 #[cfg(test)]
 mod shards;
 #[cfg(test)]

@@ -22,7 +22,9 @@ pub mod workload;
 pub use configuration::Configuration;
 pub use known::{Known, KnownRef, Unusable};
 pub use mutation::{PatchOperation, mutate};
-pub use verdict::{Context, Decision, Finding, Mode, Operation, Reason, Verdict, verdict};
+pub use verdict::{
+    Context, Decision, Finding, Mode, Operation, Reason, Standing, Verdict, standings, verdict,
+};
 pub use workload::{Subject, Workload, extract};
 
 /// The label of a namespace that opts in: `enforce`, `warn` or `audit`; any other value enforces.

@@ -4,11 +4,15 @@
 //! asked of it. The invariant that would break first: the proxy that leads to the clouds is not in
 //! the way to the API server.
 
+mod keeper;
 mod pages;
 mod read;
+mod target;
 
-pub(super) use pages::{Pages, Wanted};
-pub(super) use read::{Labels, labels_of, namespaces, references};
+pub(super) use keeper::keeper;
+pub(super) use pages::{Pages, Wanted, asked};
+pub(super) use read::{Labels, image_ref, labels_of, namespaces, references};
+pub(super) use target::{Kind, Target, find, objects};
 
 use crate::controller::lease::Claim;
 use anyhow::{Context as _, Result};
@@ -16,6 +20,9 @@ use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::path::PathBuf;
+
+/// Who writes, in the managed fields of what the command line changes.
+pub(super) const FIELD_MANAGER: &str = "imageref-cli";
 
 /// Which cluster is meant.
 #[derive(Debug, Default, clap::Args)]

@@ -5,6 +5,7 @@
 //! everything else to standard error.
 
 mod audit;
+mod break_glass;
 mod check;
 mod cluster;
 mod controller;
@@ -12,14 +13,19 @@ mod crd;
 mod input;
 mod lock;
 mod network;
+mod next_look;
 mod output;
 mod process;
 mod resolve;
+mod status;
+mod switch;
 mod verdicts;
 mod webhook;
+mod why;
 
 use crate::telemetry;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Resolves, checks and watches workload images of AI clouds.
@@ -36,6 +42,8 @@ pub struct Arguments {
 enum Command {
     /// Judge what runs in a cluster as admission would
     Audit(audit::Arguments),
+    /// Open namespaces that enforce, whether an operator runs or not, and close them again
+    BreakGlass(break_glass::Arguments),
     /// Judge workloads in files as admission would, without a cluster
     Check(check::Arguments),
     /// Run the operator: watch ImageRefs and keep their status true
@@ -44,10 +52,38 @@ enum Command {
     Crd(crd::Arguments),
     /// Write down what ImageRefs stand for, or say what moved since
     Lock(lock::Arguments),
+    /// Have the operator look now
+    Reconcile(switch::ReconcileArguments),
     /// Say what the operator would say about references in files, without a cluster
     Resolve(resolve::Arguments),
+    /// Have the operator look again at what was suspended
+    Resume(switch::SwitchArguments),
+    /// Say how `ImageRefs` and providers are
+    Status(status::Arguments),
+    /// Keep the operator from looking; what a status says stays
+    Suspend(switch::SwitchArguments),
     /// Answer reviews of admission: refuse pods whose images are not declared, or warn
     Webhook(webhook::Arguments),
+    /// Explain an ImageRef's state, or what admission makes of a pod, with the next step
+    Why(why::Arguments),
+}
+
+/// What this process is called by, as a person would type it: kubectl runs its plugins by the name of
+/// their file.
+fn program() -> &'static str {
+    let called = std::env::args_os().next().unwrap_or_default();
+    let plugin = Path::new(&called).file_stem() == Some("kubectl-imageref".as_ref());
+    if plugin {
+        "kubectl imageref"
+    } else {
+        "imageref"
+    }
+}
+
+/// The arguments of this process. Ends it where help is asked for, or an argument is wrong.
+pub fn arguments() -> Arguments {
+    let matches = Arguments::command().bin_name(program()).get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Runs a subcommand; returns the exit code of the process.
@@ -62,12 +98,18 @@ pub fn main(arguments: Arguments) -> ExitCode {
     };
     let result = match arguments.command {
         Command::Audit(arguments) => runtime.block_on(audit::run(arguments)),
+        Command::BreakGlass(arguments) => runtime.block_on(break_glass::run(arguments)),
         Command::Check(arguments) => runtime.block_on(check::run(arguments)),
         Command::Controller(arguments) => runtime.block_on(controller::run(arguments)),
         Command::Crd(arguments) => crd::run(&arguments),
         Command::Lock(arguments) => runtime.block_on(lock::run(arguments)),
+        Command::Reconcile(arguments) => runtime.block_on(switch::reconcile(arguments)),
         Command::Resolve(arguments) => runtime.block_on(resolve::run(arguments)),
+        Command::Resume(arguments) => runtime.block_on(switch::suspend(arguments, false)),
+        Command::Status(arguments) => runtime.block_on(status::run(arguments)),
+        Command::Suspend(arguments) => runtime.block_on(switch::suspend(arguments, true)),
         Command::Webhook(arguments) => runtime.block_on(webhook::run(arguments)),
+        Command::Why(arguments) => runtime.block_on(Box::pin(why::run(arguments))),
     };
     let code = result.unwrap_or_else(|error| fail(&error));
     drop(runtime);
@@ -83,7 +125,6 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn every_option_for_files_and_clusters_is_documented() {

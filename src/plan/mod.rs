@@ -13,6 +13,7 @@ mod expect;
 mod failure;
 pub mod judge;
 mod look;
+mod outlook;
 pub mod schedule;
 pub mod target;
 
@@ -20,6 +21,7 @@ pub use contents::{Contents, contents_due, known_content, platform_failed};
 use draft::Draft;
 pub use events::Event;
 pub use judge::Verdict;
+pub use outlook::{Outlook, outlook};
 pub use schedule::{Due, due, max_age};
 pub use target::{Account, ProviderId, Query, Target};
 

@@ -4,6 +4,7 @@
 //! would break first: of several failures the mildest is reported, and among equals that of the
 //! pod's own namespace, then the first by name, so that the order of arrival never shows.
 
+use super::Standing;
 use super::architecture::{allowed, allows};
 use super::context::{Context, heals, is_built_in_controller};
 use super::finding::Finding;
@@ -142,6 +143,30 @@ impl<'a> Judge<'a> {
         namespaces
             .flat_map(move |namespace| known.exactly(image, namespace))
             .filter(|entry| entry.provider.is_some_and(|kind| trusted.contains(&kind)))
+    }
+
+    /// What an image stands on, where nothing is wrong with it.
+    pub(super) fn standing(&self, container: &Container<'a>) -> Standing {
+        let ImageField::Text(text) = container.image else {
+            return Standing::Nothing;
+        };
+        let named = text.starts_with(SCHEME).then(|| self.named(text));
+        let text = match &named {
+            Some(Ok(image)) => image.as_str(),
+            Some(Err(_)) => return Standing::Nothing,
+            None => text,
+        };
+        let Ok(image) = PodImage::parse(text, self.known.mirrors()) else {
+            return Standing::Nothing;
+        };
+        if self.configuration.exempts(text, &image) {
+            return Standing::Exempt;
+        }
+        let mut entries = self.matching(&image);
+        let allows = |entry: &&'a Entry| self.failure(entry, &image, container).is_none();
+        entries.find(allows).map_or(Standing::Nothing, |entry| {
+            Standing::ImageRef(entry.namespace.to_string(), entry.name.to_string())
+        })
     }
 
     fn failure(

@@ -18,7 +18,7 @@ pub use finding::{Finding, Reason};
 
 use super::configuration::Configuration;
 use super::known::Known;
-use super::pod::Container;
+use super::pod::{Container, ImageField};
 use super::workload::{Found, Workload};
 use judge::Judge;
 
@@ -125,6 +125,51 @@ pub fn verdict(
         Mode::Enforce | Mode::Warn => Decision::Warn,
     };
     Verdict { decision, findings }
+}
+
+/// What allows an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The ImageRef of this namespace and name.
+    ImageRef(String, String),
+    /// The configuration exempts it.
+    Exempt,
+    /// Nothing.
+    Nothing,
+}
+
+/// Every image of an object with what allows it, by the rules of [`verdict`] on a new object: place,
+/// name, the image as written.
+pub fn standings(
+    workload: &Workload<'_>,
+    context: &Context<'_>,
+    known: &Known,
+    configuration: &Configuration,
+) -> Vec<(String, String, Option<String>, Standing)> {
+    let mut found = Vec::new();
+    for pod in &workload.pods {
+        let judge = Judge::new(
+            workload.subject,
+            &pod.spec.nodes,
+            context,
+            known,
+            configuration,
+        );
+        found.extend(pod.spec.containers.iter().map(|container| {
+            let image = match container.image {
+                ImageField::Text(text) => Some(text.to_owned()),
+                ImageField::Absent | ImageField::NotText => None,
+            };
+            let place = container.place(&pod.path);
+            (
+                place,
+                container.name.to_owned(),
+                image,
+                judge.standing(container),
+            )
+        }));
+    }
+    found
 }
 
 /// Whether everything that the verdict reads of this container was there before.

@@ -7,6 +7,8 @@
 mod kinds;
 mod tally;
 
+pub(super) use tally::as_applied;
+
 use super::cluster::{self, ConnectArguments, Pages, Wanted};
 use super::input::arguments::{OperatorArguments, check_namespace};
 use super::input::problem;
@@ -100,6 +102,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
             fields: (resource.kind == "Pod").then_some(RUNNING),
             resource,
             namespace: scope.clone(),
+            labels: None,
         };
         let judging = judge_all(&client, &wanted, &mut tally, &bar).await;
         if judging.is_err() {

@@ -166,7 +166,11 @@ fn is_owned(metadata: &ObjectMeta) -> bool {
 }
 
 /// The object as it was when admission saw it: a node is chosen later, unless the node made the pod.
-fn as_applied(data: Value, metadata: &ObjectMeta, resource: &ApiResource) -> Value {
+pub(in crate::cli) fn as_applied(
+    data: Value,
+    metadata: &ObjectMeta,
+    resource: &ApiResource,
+) -> Value {
     let Value::Object(mut object) = data else {
         return Value::Null;
     };

@@ -25,6 +25,8 @@ pub(in crate::cli) struct Wanted {
     pub(in crate::cli) namespace: Option<String>,
     /// A field selector.
     pub(in crate::cli) fields: Option<&'static str>,
+    /// A label selector.
+    pub(in crate::cli) labels: Option<String>,
 }
 
 impl Wanted {
@@ -54,6 +56,7 @@ impl Pages {
         };
         let mut parameters = ListParams::default().limit(PAGE);
         parameters.field_selector = wanted.fields.map(Into::into);
+        parameters.label_selector.clone_from(&wanted.labels);
         Self {
             api,
             right: wanted.right(),
@@ -101,6 +104,20 @@ fn next_token(error: &Error) -> Option<String> {
     };
     let token = status.metadata.as_ref()?.continue_.clone()?;
     (status.code == 410 && !token.is_empty()).then_some(token)
+}
+
+/// One call of the API server, which takes the right that is named.
+///
+/// # Errors
+/// One sentence that names the right, if that is what is missing.
+pub(in crate::cli) async fn asked<T>(
+    right: &str,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T> {
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(answer) => answer.map_err(|error| refusal(right, &error)),
+        Err(_) => bail!("cannot {right}: no answer within {} s", PATIENCE.as_secs()),
+    }
 }
 
 /// What an error of the API server means for whoever runs the command.

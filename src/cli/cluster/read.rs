@@ -31,6 +31,7 @@ pub(in crate::cli) async fn references(
             resource: ApiResource::erase::<ImageRef>(&()),
             namespace,
             fields: None,
+            labels: None,
         };
         let mut pages = Pages::new(client, &wanted);
         while let Some(page) = pages.next().await? {
@@ -63,12 +64,26 @@ fn reference(mut object: DynamicObject) -> Reference {
     }
 }
 
+/// An object as an `ImageRef`. One that does not fit the kind says so in its spec, as for the operator.
+pub(in crate::cli) fn image_ref(object: DynamicObject) -> ImageRef {
+    let metadata = object.metadata.clone();
+    let status = object.data.get("status").cloned();
+    object.try_parse().unwrap_or_else(|error| {
+        let mut unread = ImageRef::new("", crate::api::ImageRefSpec::default());
+        unread.metadata = metadata;
+        unread.status = status.and_then(|status| serde_json::from_value(status).ok());
+        unread.spec.unreadable = Some(printable(&error.to_string()));
+        unread
+    })
+}
+
 /// The labels of all namespaces.
 pub(in crate::cli) async fn namespaces(client: &Client) -> Result<BTreeMap<String, Labels>> {
     let wanted = Wanted {
         resource: ApiResource::erase::<Namespace>(&()),
         namespace: None,
         fields: None,
+        labels: None,
     };
     let mut pages = Pages::new(client, &wanted);
     let mut found = BTreeMap::new();

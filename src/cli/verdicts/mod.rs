@@ -17,8 +17,8 @@ use super::input::files;
 use super::input::problem::Problem;
 use super::output::{put, say};
 use crate::admission::{
-    Configuration, Context, Decision, Known, Mode, PatchOperation, Subject, Verdict, extract,
-    mutate, verdict,
+    Configuration, Context, Decision, Known, Mode, PatchOperation, Standing, Subject, Verdict,
+    extract, mutate, standings, verdict,
 };
 use anyhow::Result;
 use serde_json::Value;
@@ -121,6 +121,25 @@ pub(super) fn judge(
     labels: Option<&BTreeMap<String, String>>,
     around: &Around<'_>,
 ) -> Option<(Option<Mode>, Verdict)> {
+    let judged = judge_each(object, namespace, labels, around)?;
+    Some((judged.mode, judged.verdict))
+}
+
+/// A verdict, and what allows each image.
+pub(super) struct Each {
+    pub(super) mode: Option<Mode>,
+    pub(super) verdict: Verdict,
+    /// Place, name, the image as written, and what allows it.
+    pub(super) images: Vec<(String, String, Option<String>, Standing)>,
+}
+
+/// As [`judge`], with what allows each image.
+pub(super) fn judge_each(
+    object: &Value,
+    namespace: &str,
+    labels: Option<&BTreeMap<String, String>>,
+    around: &Around<'_>,
+) -> Option<Each> {
     let (known, configuration) = (around.known, around.configuration);
     let empty = BTreeMap::new();
     let of_namespace = labels.unwrap_or(&empty);
@@ -141,7 +160,13 @@ pub(super) fn judge(
     let object = match mutated {
         Ok(patch) if patch.is_empty() => Cow::Borrowed(object),
         Ok(patch) => Cow::Owned(patched(object.clone(), patch)),
-        Err(verdict) => return Some((Some(Mode::Enforce), verdict)),
+        Err(verdict) => {
+            return Some(Each {
+                mode: Some(Mode::Enforce),
+                verdict,
+                images: Vec::new(),
+            });
+        }
     };
     let workload = extract(&object, configuration)?;
     let unknown = labels.is_none().then_some(Mode::Enforce);
@@ -150,8 +175,11 @@ pub(super) fn judge(
         context.templates = Some(mode);
     }
     let mode = context.mode_of(workload.subject);
-    let verdict = verdict(&workload, None, &context, known, configuration);
-    Some((mode, verdict))
+    Some(Each {
+        mode,
+        verdict: verdict(&workload, None, &context, known, configuration),
+        images: standings(&workload, &context, known, configuration),
+    })
 }
 
 /// The object with other images. What is added beside them, a verdict does not read.
