@@ -24,6 +24,8 @@ mod digests;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod facts;
 #[cfg(test)]
 mod faults;
