@@ -4,6 +4,7 @@
 //! would break first: every reason, field and condition that a user can meet is on a page.
 
 mod book;
+mod command_line;
 mod reference;
 
 use crate::examples::{Purpose, blocks};

@@ -1,20 +1,15 @@
 //! The documentation as one book: every page has its place, and what pages name is there.
 //!
-//! Owns what can be checked about names in prose: files, flags, variables, metrics, fields. Must not know
+//! Owns what can be checked about names in prose: files, metrics, fields. Must not know
 //! which page says what. The invariant that would break first: whatever is renamed in the code is found in
 //! every sentence that mentions it.
 
 use super::{ROOT, collect, links, text};
 use crate::examples::blocks::{self, lines, pages};
-use clap::CommandFactory as _;
 use imageref::api::crd;
-use imageref::cli::Arguments;
 use imageref::telemetry::Metrics;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
-
-/// Flags of kubectl that sentences name.
-const KUBECTLS: [&str; 2] = ["--field-selector", "--resource-name"];
 
 const CONTENTS: &str = "docs/README.md";
 
@@ -27,8 +22,8 @@ fn leads_to(page: &Path) -> BTreeSet<PathBuf> {
     let links = links(&text(page)).into_iter();
     let files = links.filter_map(|link| {
         let file = link.split('#').next().unwrap_or_default().to_owned();
-        let ours = !file.contains("://") && file.ends_with(".md");
-        ours.then(|| plain(&folder.join(file)))
+        let page = Path::new(&file).extension().is_some_and(|end| end == "md");
+        (page && !file.contains("://")).then(|| plain(&folder.join(file)))
     });
     files.collect()
 }
@@ -106,7 +101,7 @@ fn every_page_has_one_title_and_no_heading_twice() {
 }
 
 /// What stands between backticks in sentences, with where.
-fn spans() -> Vec<(String, String)> {
+pub(super) fn spans() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (path, page) in pages() {
         for (number, (prose, line)) in lines(&page).enumerate() {
@@ -143,80 +138,6 @@ fn every_file_that_a_sentence_names_is_there() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
-/// Each long flag of each subcommand, with its variables.
-fn flags() -> BTreeMap<String, BTreeSet<String>> {
-    let mut found = BTreeMap::<_, BTreeSet<_>>::new();
-    let command = Arguments::command();
-    let all = command
-        .get_subcommands()
-        .flat_map(clap::Command::get_arguments);
-    for argument in all.chain(command.get_arguments()) {
-        for name in argument
-            .get_long_and_visible_aliases()
-            .into_iter()
-            .flatten()
-        {
-            let variable = argument
-                .get_env()
-                .map(|name| name.to_string_lossy().into_owned());
-            found
-                .entry(format!("--{name}"))
-                .or_default()
-                .extend(variable);
-        }
-    }
-    found
-}
-
-#[test]
-fn every_flag_that_a_sentence_names_is_ours_and_every_flag_is_on_the_page_of_the_command_line() {
-    let flags = flags();
-    let wrong: Vec<_> = spans()
-        .into_iter()
-        .filter(|(_, span)| {
-            let name = span.split(['=', ' ', ':', ',']).next().unwrap_or_default();
-            name.starts_with("--") && !flags.contains_key(name) && !KUBECTLS.contains(&name)
-        })
-        .map(|(place, span)| format!("{place}: {span}"))
-        .collect();
-    assert!(wrong.is_empty(), "no such flag:\n{}", wrong.join("\n"));
-    let page = text("docs/cli.md");
-    let untold = |name: &str| {
-        let ends = ['`', ' ', '\n'];
-        !page
-            .split('`')
-            .any(|span| span.split(ends).next() == Some(name))
-    };
-    for (flag, variables) in flags {
-        assert!(!untold(&flag), "docs/cli.md lacks {flag}");
-        for variable in variables {
-            assert!(!untold(&variable), "docs/cli.md lacks {variable}");
-        }
-    }
-}
-
-#[test]
-fn every_variable_of_ours_that_a_page_names_is_read() {
-    let read: BTreeSet<_> = flags().into_values().flatten().collect();
-    // Credentials have no flag; `imageref resolve` reads them by these names.
-    let keys = [
-        "ACCESS_KEY_ID",
-        "ACCESS_KEY_SECRET",
-        "SECURITY_TOKEN",
-        "AUTH_TOKEN",
-    ];
-    let keys: Vec<_> = keys.iter().map(|name| format!("IMAGEREF_{name}")).collect();
-    let mut wrong = Vec::new();
-    for (path, name) in words("IMAGEREF_", |c| c == '_' || c.is_ascii_uppercase()) {
-        // These are for those who change the code.
-        let tests = ["IMAGEREF_VECTORS"].contains(&name.as_str());
-        if !read.contains(&name) && !keys.contains(&name) && !tests {
-            wrong.push(format!("{}: {name}", path.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
 #[test]
 fn every_metric_that_a_page_names_is_served() {
     let metrics = Metrics::default();
@@ -238,7 +159,7 @@ fn every_metric_that_a_page_names_is_served() {
 }
 
 /// Every word of a page that begins so, fenced blocks included.
-fn words(start: &str, part: impl Fn(char) -> bool) -> Vec<(PathBuf, String)> {
+pub(super) fn words(start: &str, part: impl Fn(char) -> bool) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for (path, page) in pages() {
         for (at, _) in page.match_indices(start) {
