@@ -6,6 +6,7 @@
 mod book;
 mod command_line;
 mod reference;
+mod sizing;
 
 use crate::examples::{Purpose, blocks};
 use blocks::{lines, pages};
