@@ -9,6 +9,7 @@ pub(crate) mod blocks;
 mod commands;
 mod foreign;
 mod objects;
+mod quick_start;
 mod shell;
 mod sorted;
 
