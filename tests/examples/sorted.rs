@@ -105,21 +105,43 @@ fn every_block_of_yaml_is_what_its_fence_says() {
     assert!(count > 20, "the pages lost their examples");
 }
 
-/// The chart's values have each key of these.
+/// The chart has a value for each key of these.
 fn known_values(place: &str, value: &Value) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/imageref-operator/values.yaml");
     let known = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{place}: {error}"));
+    assert!(value.is_object(), "{place}: no map");
     let known = read(&file.display().to_string(), &known);
-    for key in value
-        .as_object()
-        .unwrap_or_else(|| panic!("{place}: no map"))
-        .keys()
-    {
-        assert!(
-            !known[key].is_null(),
-            "{place}: the chart has no value {key}"
-        );
+    let mut unknown = Vec::new();
+    compare(value, &known, "", &mut unknown);
+    assert!(unknown.is_empty(), "{place}: the chart has no {unknown:?}");
+}
+
+/// Collects what a map has and the other lacks. What the chart has as an empty map may have any key.
+fn compare(value: &Value, known: &Value, path: &str, unknown: &mut Vec<String>) {
+    let (Some(value), Some(known)) = (value.as_object(), known.as_object()) else {
+        return;
+    };
+    for (key, value) in value.iter().filter(|_| !known.is_empty()) {
+        let path = format!("{path}.{key}");
+        match known.get(key) {
+            Some(known) => compare(value, known, &path, unknown),
+            None => unknown.push(path),
+        }
     }
+}
+
+#[test]
+fn a_value_that_the_chart_lacks_is_found_at_any_depth() {
+    let known = read("chart", "{image: {tag: '', more: {}}, nothing: null}");
+    let good = read("page", "{image: {tag: 1, more: {a: b}}, nothing: {a: b}}");
+    let bad = read("page", "{image: {tags: 1}, other: 1}");
+    let unknown = |value| {
+        let mut unknown = Vec::new();
+        compare(value, &known, "", &mut unknown);
+        unknown
+    };
+    assert_eq!(unknown(&good), [""; 0]);
+    assert_eq!(unknown(&bad), [".image.tags", ".other"]);
 }
 
 #[test]
