@@ -3,6 +3,7 @@
 //! Owns what can be checked about prose. Must not know what the prose says. The invariant that
 //! would break first: every reason, field and condition that a user can meet is on a page.
 
+mod additive;
 mod book;
 mod command_line;
 mod reference;
