@@ -6,6 +6,7 @@
 mod additive;
 mod book;
 mod command_line;
+mod reasons;
 mod reference;
 mod sizing;
 
