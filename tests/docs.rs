@@ -3,6 +3,15 @@
 //! Owns what can be checked about prose. Must not know what the prose says. The invariant that
 //! would break first: every reason, field and condition that a user can meet is on a page.
 
+mod additive;
+mod book;
+mod command_line;
+mod reasons;
+mod reference;
+mod sizing;
+
+use crate::examples::{Purpose, blocks};
+use blocks::{lines, pages};
 use imageref::api::condition::Reason;
 use imageref::api::{ConditionType, crd, validation};
 use imageref::telemetry::Metrics;
@@ -12,7 +21,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -58,35 +67,6 @@ const KINDS: [(&str, &str, &[ConditionType]); 4] = [
 fn text(path: impl AsRef<Path>) -> String {
     let path = Path::new(ROOT).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Every page, with its text.
-fn pages() -> Vec<(PathBuf, String)> {
-    let mut folders = vec![Path::new(ROOT).join("docs")];
-    let mut files = vec![Path::new(ROOT).join("README.md")];
-    files.retain(|readme| readme.exists());
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "md") {
-                files.push(path);
-            }
-        }
-    }
-    let read = |path: PathBuf| (path.clone(), text(path));
-    files.into_iter().map(read).collect()
-}
-
-/// The page's lines, each with whether it is prose, as opposed to part of a fenced block.
-fn lines(page: &str) -> impl Iterator<Item = (bool, &str)> {
-    let mut fenced = false;
-    page.lines().map(move |line| {
-        let fence = line.trim_start().starts_with("```");
-        fenced ^= fence;
-        (!fenced && !fence, line)
-    })
 }
 
 #[test]
@@ -175,12 +155,17 @@ fn every_relative_link_leads_somewhere() {
 
 /// The targets of links in prose.
 fn links(page: &str) -> Vec<String> {
-    let prose = lines(page).filter(|(prose, _)| *prose);
-    prose
-        .flat_map(|(_, line)| line.split("](").skip(1))
-        .filter_map(|rest| rest.split_once(')'))
-        .map(|(target, _)| target.to_owned())
-        .collect()
+    let mut found = Vec::new();
+    for (_, line) in lines(page).filter(|(prose, _)| *prose) {
+        // What is between backticks is no link, though regular expressions look like one.
+        let prose: String = line.split('`').step_by(2).collect();
+        let targets = prose
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(')'));
+        found.extend(targets.map(|(target, _)| target.to_owned()));
+    }
+    found
 }
 
 /// Headings as a renderer names them in links.
@@ -250,41 +235,26 @@ fn collect(schema: &JSONSchemaProps, path: &str, fields: &mut Vec<(String, Optio
 #[test]
 fn no_example_is_refused() {
     let mut checked = BTreeSet::new();
-    for (path, page) in pages() {
-        for block in yaml_blocks(&page) {
-            for document in block.split("\n---\n") {
-                let mut object: Value = serde_saphyr::from_str(document)
-                    .unwrap_or_else(|error| panic!("{}: {error}\n{document}", path.display()));
-                let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-                if KINDS.iter().all(|(ours, ..)| *ours != kind) {
-                    continue;
-                }
-                assert_eq!(object["apiVersion"], "imageref.dev/v1alpha1", "{document}");
-                let violations = validation::validate(&kind, &mut object);
-                assert!(
-                    violations.is_empty(),
-                    "{}: {violations:#?}\n{document}",
-                    path.display()
-                );
-                checked.insert(kind);
+    for block in blocks::all() {
+        if Purpose::of(&block) != Some(Purpose::Objects) {
+            continue;
+        }
+        let place = &block.place;
+        for document in block.text.split("\n---\n") {
+            let mut object: Value = serde_saphyr::from_str(document)
+                .unwrap_or_else(|error| panic!("{place}: {error}\n{document}"));
+            let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+            if KINDS.iter().all(|(ours, ..)| *ours != kind) {
+                continue;
             }
+            assert_eq!(object["apiVersion"], "imageref.dev/v1alpha1", "{document}");
+            let violations = validation::validate(&kind, &mut object);
+            assert!(
+                violations.is_empty(),
+                "{place}: {violations:#?}\n{document}"
+            );
+            checked.insert(kind);
         }
     }
     assert_eq!(checked.len(), KINDS.len(), "examples of {checked:?} only");
-}
-
-/// Fenced blocks marked `yaml`, and nothing after it.
-fn yaml_blocks(page: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if line.trim() == "```yaml" {
-            let block: Vec<_> = lines
-                .by_ref()
-                .take_while(|line| line.trim() != "```")
-                .collect();
-            blocks.push(block.join("\n"));
-        }
-    }
-    blocks
 }

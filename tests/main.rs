@@ -26,6 +26,8 @@ mod digests;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod facts;
 #[cfg(test)]
 mod faults;

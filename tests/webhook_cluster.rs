@@ -8,3 +8,5 @@ mod own_certificate;
 mod process;
 mod scene;
 mod verdicts;
+
+pub(crate) use scene::address;

@@ -128,7 +128,7 @@ fn more_entries_than_are_read_are_refused() {
 #[test]
 fn the_example_of_the_documentation_is_read() {
     let page = include_str!("../../docs/admission.md");
-    let (_, from) = page.split_once("```text\ntrust: ").unwrap();
+    let (_, from) = page.split_once("```yaml configuration\ntrust: ").unwrap();
     let (example, _) = from.split_once("```").unwrap();
     Configuration::read(&format!("trust: {example}")).unwrap();
 }

@@ -246,7 +246,7 @@ impl Scene {
 }
 
 /// Where a process serves something, as its log says.
-pub(super) fn address(process: &Server, what: &str) -> String {
+pub(crate) fn address(process: &Server, what: &str) -> String {
     let deadline = Instant::now() + SOON;
     loop {
         let log = process.log();
