@@ -23,7 +23,8 @@ use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
-use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -108,11 +109,15 @@ struct Draft {
 
 /// Keeps all catalogues until `stop`; begins when the references are known, since one that was gathered
 /// before would take images away.
-pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
+pub(super) async fn run(
+    context: Arc<Context>,
+    writer: Writer<StoredCatalog>,
+    stop: CancellationToken,
+) {
     if context.refs.wait_until_ready().await.is_err() {
         return;
     }
-    let (catalogues, writer) = reflector::store();
+    let catalogues = context.catalogues.clone();
     let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
     let shared = Arc::new(Shared {
         context,

@@ -44,7 +44,7 @@ use crate::registry::Reader;
 use crate::telemetry::{Health, Metrics};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
-use catalogues::Changes as RefChanges;
+use catalogues::{Changes as RefChanges, StoredCatalog};
 use census::Census;
 use events::Events;
 use futures::StreamExt;
@@ -98,6 +98,8 @@ pub struct Config {
     pub admission: Configuration,
     /// ImageRefs worked on at once.
     pub concurrency: u16,
+    /// Have metrics name ImageRefs.
+    pub metrics_per_object: bool,
     /// Name of this process in events.
     pub instance: String,
 }
@@ -124,6 +126,7 @@ struct Context {
     changes: RefChanges,
     namespaced: Store<ImageProvider>,
     cluster: Store<ClusterImageProvider>,
+    catalogues: Store<StoredCatalog>,
     sign_ins: SignIns,
     namespaces: Namespaces,
     secret_watches: SecretWatches,
@@ -184,6 +187,7 @@ pub async fn run(
     let (refs, refs_writer) = reflector::store();
     let (namespaced, namespaced_writer) = reflector::store();
     let (cluster, cluster_writer) = reflector::store();
+    let (catalogues, catalogues_writer) = reflector::store();
     let (look_again, looks) = mpsc::channel(4096);
     let (namespaced_health, namespaced_changes) = mpsc::channel(256);
     let (cluster_health, cluster_changes) = mpsc::channel(256);
@@ -223,6 +227,7 @@ pub async fn run(
         changes: RefChanges::default(),
         namespaced: namespaced.clone(),
         cluster: cluster.clone(),
+        catalogues,
         clouds,
         client: client.clone(),
         config,
@@ -268,7 +273,7 @@ pub async fn run(
                 },
                 references,
                 async {
-                    catalogues::run(context.clone(), stop.clone()).await;
+                    catalogues::run(context.clone(), catalogues_writer, stop.clone()).await;
                     Ok(())
                 },
             )} => ended.map(drop),

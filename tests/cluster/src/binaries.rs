@@ -15,6 +15,7 @@ use std::{
 const TOOLS: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 const REGISTRY: &str = "registry";
 const GITOPS_HEALTH: &str = "gitops-health";
+const PROMETHEUS: [&str; 2] = ["prometheus", "promtool"];
 
 /// The folder in which `etcd`, `kube-apiserver` and `kubectl` are looked for. It is absolute: the
 /// servers run in a working folder of their own.
@@ -31,6 +32,11 @@ pub(crate) fn registry() -> PathBuf {
 /// Where `gitops-health` is: what Flux and Argo CD make of an object.
 pub fn gitops_health() -> PathBuf {
     beside(GITOPS_HEALTH)
+}
+
+/// Where `prometheus` and `promtool` are.
+pub fn prometheus() -> [PathBuf; 2] {
+    PROMETHEUS.map(beside)
 }
 
 /// Where a binary beside the control plane is. The usual bundles of `KUBEBUILDER_ASSETS` have none of
@@ -107,6 +113,15 @@ pub fn require_registry() -> bool {
 /// As [`require`].
 pub fn require_gitops_health() -> bool {
     have_file(GITOPS_HEALTH, &gitops_health())
+}
+
+/// The same for a test that has Prometheus scrape, or judge rules.
+///
+/// # Panics
+/// As [`require`].
+pub fn require_prometheus() -> bool {
+    let found = PROMETHEUS.into_iter().zip(prometheus());
+    found.into_iter().all(|(name, path)| have_file(name, &path))
 }
 
 fn have_file(name: &str, path: &Path) -> bool {

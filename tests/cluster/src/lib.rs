@@ -32,7 +32,10 @@ mod port;
 mod registry;
 mod server;
 
-pub use binaries::{available, gitops_health, require, require_gitops_health, require_registry};
+pub use binaries::{
+    available, gitops_health, prometheus, require, require_gitops_health, require_prometheus,
+    require_registry,
+};
 pub use control_plane::Cluster;
 pub use kubeconfig::{MARK as KUBECONFIG_MARK, write_private};
 pub use registry::{Registry, RegistryAuth};
