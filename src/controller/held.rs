@@ -416,8 +416,16 @@ mod tests {
         let by_default = held(json!({}), "ProviderError", "ServingStale");
         assert_eq!(halves(&by_default), [false, false, true]);
         for (spec, reason, ready) in [
-            (json!({"maxStaleness": "10h", "suspend": true}), "ProviderError", "Suspended"),
-            (json!({"maxStaleness": "10h", "interval": "0s"}), "ProviderError", "ServingStale"),
+            (
+                json!({"maxStaleness": "10h", "suspend": true}),
+                "ProviderError",
+                "Suspended",
+            ),
+            (
+                json!({"maxStaleness": "10h", "interval": "0s"}),
+                "ProviderError",
+                "ServingStale",
+            ),
             (ten.clone(), "ProviderError", "Suspended"),
             // A digest that cannot be confirmed does not age.
             (ten, "RegistryUnreachable", "Resolved"),
