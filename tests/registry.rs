@@ -17,6 +17,7 @@ use imageref::cloud::Network;
 use imageref::cloud::gate::Limits;
 use imageref::facts::{Content, Failure, Reference};
 use imageref::registry::{Access, Asking, Login, Read, Registries, RegistryHosts, RegistryOptions};
+use imageref::telemetry::Metrics;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -55,6 +56,7 @@ impl Hand {
 /// Who reads in a test.
 struct Reader {
     registries: Registries,
+    metrics: Arc<Metrics>,
     hand: Hand,
 }
 
@@ -72,6 +74,7 @@ impl Reader {
     fn with(network: Network, hosts: RegistryHosts, capacity: usize) -> Self {
         let hand = Hand(Arc::default());
         let clock = hand.clone();
+        let metrics = Arc::<Metrics>::default();
         let options = RegistryOptions {
             clock: Arc::new(move || clock.now()),
             limits: Limits {
@@ -81,9 +84,11 @@ impl Reader {
                 ..Limits::default()
             },
             capacity,
+            metrics: metrics.clone(),
         };
         Self {
             registries: Registries::new(network, hosts, options).unwrap(),
+            metrics,
             hand,
         }
     }

@@ -58,6 +58,9 @@ pub(super) struct Arguments {
     concurrency: u16,
     #[command(flatten)]
     metrics: MetricsArguments,
+    /// Have metrics name ImageRefs, up to 10,000, those that are not Ready first
+    #[arg(long, env = "IMAGEREF_METRICS_PER_OBJECT")]
+    metrics_per_object: bool,
     /// Lease in the operator's namespace that only one process of several holds and works with;
     /// empty: work without one
     #[arg(
@@ -160,6 +163,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         tenants,
         concurrency,
         metrics: metrics_arguments,
+        metrics_per_object,
         lease,
         instance,
     } = arguments;
@@ -171,7 +175,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let (metrics, health) = (Arc::<Metrics>::default(), Arc::<Health>::default());
     let (clouds, exchanger) = network.clients(&own)?;
     let clouds = clouds.with_metrics(metrics.clone());
-    let clients = (clouds, exchanger, network.registries()?);
+    let clients = (clouds, exchanger, network.registries(&metrics)?);
     let allowed = network.allowed()?;
     let own = own.identities()?;
     let instance = instance
@@ -184,6 +188,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         let checked = share.check(&client, namespaces.as_deref()).await;
         checked.map_err(|why| anyhow!("--selector {selector:?} cannot be read: {why}"))?;
     }
+    metrics.waits();
     process::serve_metrics(metrics_address, &metrics, &health).await?;
     let mut election = candidate(&lease, &operator_namespace, &instance).await?;
     let claim = election
@@ -200,6 +205,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         own,
         for_tenants: tenants.limits(),
         concurrency,
+        metrics_per_object,
         instance,
     };
     let stop = process::stop_on_signal()?;

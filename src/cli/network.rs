@@ -7,8 +7,10 @@ use crate::cloud::identity::{Exchanger, IdentityEndpoints, NearUri};
 use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::{AllowedEndpoints, Clouds, DerivedSigning, Network, Proxies};
 use crate::registry::{LoginEndpoints, Logins, Reader, Registries, RegistryHosts, RegistryOptions};
+use crate::telemetry::Metrics;
 use anyhow::{Context as _, Result, anyhow};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where the clouds and their services are, and how to get there.
 #[derive(Debug, clap::Args)]
@@ -74,7 +76,7 @@ impl NetworkArguments {
     }
 
     /// What asks registries; `None` if none are to be asked.
-    pub(super) fn registries(&self) -> Result<Option<Reader>> {
+    pub(super) fn registries(&self, metrics: &Arc<Metrics>) -> Result<Option<Reader>> {
         let RegistryArguments {
             no_registries,
             allow_registry,
@@ -87,8 +89,12 @@ impl NetworkArguments {
         let insecure_loopback = self.insecure_loopback;
         let hosts = RegistryHosts::new(allow_registry, registry_mirror, insecure_loopback)
             .map_err(|e| anyhow!(e))?;
-        let registries = Registries::new(self.network()?, hosts, RegistryOptions::default())
-            .map_err(|e| anyhow!(e))?;
+        let options = RegistryOptions {
+            metrics: metrics.clone(),
+            ..RegistryOptions::default()
+        };
+        let registries =
+            Registries::new(self.network()?, hosts, options).map_err(|e| anyhow!(e))?;
         let endpoints = self.registries.logins();
         endpoints.check(insecure_loopback).map_err(|e| anyhow!(e))?;
         let derived = derived_signing(&self.derived_signing);

@@ -24,6 +24,7 @@ pub(super) use meter::waited;
 pub use places::QUEUE;
 
 use crate::facts::{Failure, FailureKind};
+use crate::telemetry::metrics::Budget;
 use breaker::{Circuit, Probe};
 use bucket::Bucket;
 use jiff::Timestamp;
@@ -166,6 +167,18 @@ impl Gate {
             .paused
             .clone()
             .filter(|(until, _)| now < *until)
+    }
+
+    /// What may be asked, and what is left of it.
+    pub(crate) fn budget(&self, now: Timestamp) -> Budget {
+        let mut state = self.state();
+        Budget {
+            requests_per_second: state.bucket.rate(),
+            requests_left: state.bucket.left(now),
+            calls: self.places.wanted(),
+            calls_under_way: self.places.taken(),
+            calls_waiting: self.places.waiting(),
+        }
     }
 
     /// Whether it remembers a pause or a refused credential whose time is not over.

@@ -239,11 +239,12 @@ impl Clouds {
         refused: impl FnOnce(&Answer) -> Failure,
     ) -> Result<Answer, Failure> {
         gate::turn(now).await?;
-        let counted = self
+        let mut counted = self
             .metrics
             .request(operation.api().as_str(), operation.as_str());
         let sent = transport::send(Way::Far(&self.routes), request, now).await;
         let result = sent.and_then(|answer| {
+            counted.answered(answer.status);
             if (200..300).contains(&answer.status) {
                 Ok(answer)
             } else {

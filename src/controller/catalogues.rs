@@ -24,7 +24,8 @@ use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
-use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource as _, ResourceExt as _};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -111,6 +112,7 @@ struct Draft {
 /// references that are in catalogues, if they are more than it works on.
 pub(super) async fn run(
     context: Arc<Context>,
+    catalogues: Writer<StoredCatalog>,
     listed: Option<Writer<Held>>,
     stop: CancellationToken,
 ) {
@@ -118,7 +120,7 @@ pub(super) async fn run(
         return stop.cancelled().await;
     }
     let Some(writer) = listed else {
-        return keep(context, stop).await;
+        return keep(context, catalogues, stop).await;
     };
     let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
     let noted = context.clone();
@@ -128,17 +130,17 @@ pub(super) async fn run(
     let all = all.for_each(|_| std::future::ready(()));
     tokio::select! {
         () = all => {}
-        () = keep(context, stop) => {}
+        () = keep(context, catalogues, stop) => {}
     }
 }
 
 /// Begins when the references are known, since a catalogue that was gathered before would take images
 /// away.
-async fn keep(context: Arc<Context>, stop: CancellationToken) {
+async fn keep(context: Arc<Context>, writer: Writer<StoredCatalog>, stop: CancellationToken) {
     if context.listed.wait_until_ready().await.is_err() {
         return;
     }
-    let (catalogues, writer) = reflector::store();
+    let catalogues = context.catalogues.clone();
     let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
     let shared = Arc::new(Shared {
         context,

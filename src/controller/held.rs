@@ -8,6 +8,8 @@ use super::watch::trim;
 use crate::api::condition::{self, ConditionType, Truth};
 use crate::api::{ImageRef, ImageRefSpec, ProviderRef, Reason};
 use crate::facts::{Api, ImageStatus};
+use crate::plan;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Resource;
 use kube::core::NamespaceResourceScope;
@@ -97,6 +99,10 @@ pub(crate) struct Held {
     resolved: Option<Box<Resolved>>,
     ready: Option<Told>,
     stale: Option<Told>,
+    /// When its platform was last heard of, as of the last write; `None` if that does not matter.
+    checked: Option<Timestamp>,
+    /// When half of maxStaleness is over, if the platform does not confirm it before.
+    half_stale: Option<Timestamp>,
     /// A hash of what a catalogue reads; zero if nothing of it is in one.
     listed: u64,
     /// Why the object could not be read.
@@ -116,6 +122,8 @@ impl Held {
             resolved: resolved(&object),
             ready: told(&object, ConditionType::Ready),
             stale: told(&object, ConditionType::Stale),
+            checked: checked(&object),
+            half_stale: half_stale(&object),
             listed: listed(&object),
             packed: lz4_flex::block::compress_prepend_size_with_dict(
                 // A kind that came as JSON goes as JSON; if not, it is unreadable when it comes out.
@@ -183,6 +191,17 @@ impl Held {
         self.stale
     }
 
+    /// When its platform was last heard of, as of the last write. `None` if there is no answer that is
+    /// asked for again and again.
+    pub(crate) const fn checked(&self) -> Option<Timestamp> {
+        self.checked
+    }
+
+    /// Whether its platform has not confirmed it for more than half of maxStaleness.
+    pub(crate) fn is_half_stale(&self, now: Timestamp) -> bool {
+        self.half_stale.is_some_and(|at| at < now)
+    }
+
     /// Changes with what a catalogue reads; zero if nothing of it is in one.
     pub(crate) const fn listed(&self) -> u64 {
         self.listed
@@ -219,6 +238,30 @@ fn asks(spec: &ImageRefSpec) -> Option<Asks> {
 fn told(object: &ImageRef, type_: ConditionType) -> Option<Told> {
     let status = object.status.as_ref()?;
     condition::find(&status.conditions, type_).map(Told::by)
+}
+
+/// Whether age runs: neither for what is looked up only once nor for what is suspended.
+fn ages(object: &ImageRef) -> bool {
+    let status = object.status.as_ref();
+    let suspended = status.is_some_and(|status| {
+        condition::has_reason(&status.conditions, ConditionType::Ready, Reason::Suspended)
+    });
+    !object.spec.suspend && !suspended && !object.spec.interval().is_zero()
+}
+
+fn checked(object: &ImageRef) -> Option<Timestamp> {
+    let status = object.status.as_ref().filter(|_| ages(object))?;
+    status.image_id.as_ref()?;
+    status.last_checked_time.as_ref().map(|time| time.0)
+}
+
+fn half_stale(object: &ImageRef) -> Option<Timestamp> {
+    let status = object.status.as_ref().filter(|_| ages(object))?;
+    let stale = condition::find(&status.conditions, ConditionType::Stale)?;
+    let half = object.spec.max_staleness() / 2;
+    plan::platform_failed(status)
+        .then(|| stale.last_transition_time.0.checked_add(half).ok())
+        .flatten()
 }
 
 fn resolved(object: &ImageRef) -> Option<Box<Resolved>> {
@@ -343,6 +386,52 @@ mod tests {
         }
         for value in schema.as_array().into_iter().flatten() {
             properties(value, found);
+        }
+    }
+
+    #[test]
+    fn half_of_max_staleness_counts_from_the_first_look_that_failed_while_age_runs() {
+        let held = |spec: Value, reason: &str, ready: &str| {
+            let mut object = resolved_object("a", "1");
+            let mut json = serde_json::to_value(&object).unwrap();
+            json["spec"]
+                .as_object_mut()
+                .unwrap()
+                .extend(spec.as_object().unwrap().clone());
+            let condition = |type_: &str, reason: &str| {
+                json!({"type": type_, "status": "True", "reason": reason, "message": "",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"})
+            };
+            json["status"]["conditions"] =
+                json!([condition("Ready", ready), condition("Stale", reason)]);
+            object = serde_json::from_value(json).unwrap();
+            Held::pack(object)
+        };
+        let at = |hours: i64| Timestamp::from_second(1_767_225_600 + hours * 3600 + 1).unwrap();
+        let halves = |held: &Held| [at(4), at(5), at(500)].map(|now| held.is_half_stale(now));
+        let ten = json!({"maxStaleness": "10h"});
+        let stale = held(ten.clone(), "ProviderError", "ServingStale");
+        assert_eq!(halves(&stale), [false, true, true]);
+        assert!(stale.checked().is_some());
+        let by_default = held(json!({}), "ProviderError", "ServingStale");
+        assert_eq!(halves(&by_default), [false, false, true]);
+        for (spec, reason, ready) in [
+            (
+                json!({"maxStaleness": "10h", "suspend": true}),
+                "ProviderError",
+                "Suspended",
+            ),
+            (
+                json!({"maxStaleness": "10h", "interval": "0s"}),
+                "ProviderError",
+                "ServingStale",
+            ),
+            (ten.clone(), "ProviderError", "Suspended"),
+            // A digest that cannot be confirmed does not age.
+            (ten, "RegistryUnreachable", "Resolved"),
+        ] {
+            let held = held(spec, reason, ready);
+            assert_eq!(halves(&held), [false; 3], "{reason} {ready}");
         }
     }
 

@@ -275,7 +275,7 @@ pub(crate) async fn look(
             let said =
                 contents::read(context, object, provided, target, signed_in, &answer.facts).await?;
             // Not before: the registry, too, owes an answer of the time that one was asked for.
-            context.memories.answered(object);
+            context.memories.answered(object, answer.as_of);
             return Some(Look::Found {
                 facts: answer.facts,
                 // The older half of the answer says when it is due again.

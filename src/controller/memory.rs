@@ -38,6 +38,8 @@ struct Entry {
     put_off: u8,
     /// Since when somebody waits for an answer of that time or later: an edit, or a request.
     asked_since: Option<Timestamp>,
+    /// Of when the last answer of its platform is.
+    answered: Option<Timestamp>,
     /// What a look brought that could not be written, with its question and time: rare, and large.
     unwritten: Option<Box<(String, Look, Timestamp)>>,
 }
@@ -123,11 +125,25 @@ impl Memories {
         None
     }
 
-    /// Notes that a look was answered.
-    pub(crate) fn answered(&self, object: &ImageRef) {
+    /// Notes that a look was answered, with what is of this time or later.
+    pub(crate) fn answered(&self, object: &ImageRef, as_of: Timestamp) {
         if let Some(entry) = self.entries().get_mut(&Key::of(&object.metadata)) {
             entry.asked_since = None;
+            entry.answered = Some(as_of);
         }
+    }
+
+    /// The earliest of the last answers of these references: as remembered, or where nothing is, of the
+    /// time that comes with the key.
+    pub(crate) fn oldest_answer(
+        &self,
+        references: impl Iterator<Item = (Key, Option<Timestamp>)>,
+    ) -> Option<Timestamp> {
+        let entries = self.entries();
+        let remembered = |key| entries.get(&key).and_then(|entry| entry.answered);
+        references
+            .filter_map(|(key, told)| remembered(key).or(told))
+            .min()
     }
 
     /// What is remembered now.

@@ -46,7 +46,7 @@ use crate::registry::Reader;
 use crate::telemetry::{Health, Metrics};
 use absences::Absences;
 use call::{API_TIMEOUT, ApiError, explain, limited};
-use catalogues::Changes as RefChanges;
+use catalogues::{Changes as RefChanges, StoredCatalog};
 use census::Census;
 use events::Events;
 use futures::channel::mpsc;
@@ -103,6 +103,8 @@ pub struct Config {
     pub admission: Configuration,
     /// ImageRefs worked on at once.
     pub concurrency: u16,
+    /// Have metrics name ImageRefs.
+    pub metrics_per_object: bool,
     /// Name of this process in events.
     pub instance: String,
 }
@@ -132,6 +134,7 @@ struct Context {
     changes: RefChanges,
     namespaced: Store<ImageProvider>,
     cluster: Store<ClusterImageProvider>,
+    catalogues: Store<StoredCatalog>,
     sign_ins: SignIns,
     namespaces: Namespaces,
     secret_watches: SecretWatches,
@@ -199,6 +202,7 @@ pub async fn run(
     };
     let (namespaced, namespaced_writer) = reflector::store();
     let (cluster, cluster_writer) = reflector::store();
+    let (catalogues, catalogues_writer) = reflector::store();
     let (look_again, looks) = mpsc::channel(4096);
     let (namespaced_health, namespaced_changes) = mpsc::channel(256);
     let (cluster_health, cluster_changes) = mpsc::channel(256);
@@ -239,6 +243,7 @@ pub async fn run(
         changes: RefChanges::default(),
         namespaced: namespaced.clone(),
         cluster: cluster.clone(),
+        catalogues,
         clouds,
         client: client.clone(),
         config,
@@ -277,7 +282,8 @@ pub async fn run(
                 watch::unless_idle(&stop, namespaced, namespaced_providers).map(Ok),
                 watch::unless_idle(&stop, cluster, cluster_providers).map(Ok),
                 references,
-                catalogues::run(context.clone(), listed_writer, stop.clone()).map(Ok),
+                catalogues::run(context.clone(), catalogues_writer, listed_writer, stop.clone())
+                    .map(Ok),
             )} => ended.map(drop),
             () = tidy(context.clone(), stop.clone()) => Ok(()),
             never = pulse::pulse(&context) => match never {},

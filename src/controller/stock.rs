@@ -7,10 +7,14 @@
 use super::Context;
 use super::held::Told;
 use crate::api::condition::{self, ConditionType, Truth};
-use crate::api::{ProviderKind, ProviderStatus, Reason};
-use crate::telemetry::metrics::Stock;
+use crate::api::{ProviderStatus, Reason};
+use crate::cloud::gate::Gate;
+use crate::cloud::provider::Provider;
+use crate::plan::ProviderId;
+use crate::telemetry::metrics::{ProviderStock, RefStock, Stock};
 use jiff::Timestamp;
-use std::collections::HashSet;
+use kube::Resource as _;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// For a condition that is not there.
@@ -32,38 +36,85 @@ fn stock(context: &Context) -> Stock {
         scope_bytes: context.snapshots.bytes(),
         ..Stock::default()
     };
-    for held in context.refs.state() {
-        *stock.refs.entry(shown(held.ready())).or_default() += 1;
-        if let ("True", reason) = shown(held.stale()) {
-            *stock.stale.entry(reason).or_default() += 1;
-        }
+    let now = Timestamp::now();
+    refs(context, now, &mut stock);
+    for held in context.catalogues.state() {
+        *stock.catalogs.entry(shown(held.ready())).or_default() += 1;
     }
+    for (api, age, is_overdue) in context.snapshots.list_ages() {
+        let of = stock.lists.entry(api.as_str()).or_default();
+        of.oldest = of.oldest.max(age.as_secs_f64());
+        of.overdue += usize::from(is_overdue);
+    }
+    let gates = Gated {
+        all: context.gates.in_use().into_iter().collect(),
+        now,
+    };
     for object in context.namespaced.state() {
-        provider(&mut stock, ProviderKind::Namespaced, object.status.as_ref());
+        let id = Provider::Namespaced(object.clone()).id();
+        stock.providers.push(gates.of(&id, object.status.as_ref()));
     }
     for object in context.cluster.state() {
-        provider(&mut stock, ProviderKind::Cluster, object.status.as_ref());
+        let id = Provider::Cluster(object.clone()).id();
+        stock.providers.push(gates.of(&id, object.status.as_ref()));
     }
-    let now = Timestamp::now();
-    let mut seen = HashSet::new();
-    for (id, gate) in context.gates.in_use() {
-        let state = gate.breaker(now).as_str();
-        let namespace = id.namespace.unwrap_or_default();
-        let name = [id.kind.as_str().to_owned(), namespace, id.name];
-        stock.breakers.push((name, state));
-        // Providers with equal proof share one.
-        let first = seen.insert(Arc::as_ptr(&gate));
-        stock.paused += usize::from(first && gate.pause(now).is_some());
-    }
+    // Providers with equal proof share one.
+    let paused = gates.all.values().filter(|gate| gate.pause(now).is_some());
+    stock.paused = paused.map(Arc::as_ptr).collect::<HashSet<_>>().len();
     stock
 }
 
-fn provider(stock: &mut Stock, kind: ProviderKind, status: Option<&ProviderStatus>) {
-    let conditions = status.map_or(&[][..], |status| &status.conditions);
-    let ready = condition::find(conditions, ConditionType::Ready);
-    let (truth, reason) = shown(ready.map(Told::by));
-    let key = (kind.as_str(), truth, reason);
-    *stock.providers.entry(key).or_default() += 1;
+fn refs(context: &Context, now: Timestamp, stock: &mut Stock) {
+    let refs = context.refs.state();
+    for held in &refs {
+        let ready = shown(held.ready());
+        *stock.refs.entry(ready).or_default() += 1;
+        let mut stale = None;
+        if let ("True", reason) = shown(held.stale()) {
+            stale = Some(reason);
+            *stock.stale.entry(reason).or_default() += 1;
+            if held.is_half_stale(now) {
+                *stock.past_half.entry(reason).or_default() += 1;
+            }
+        }
+        if context.config.metrics_per_object {
+            let name = held.meta().name.clone().unwrap_or_default();
+            stock.each_ref.push(RefStock {
+                reference: [held.namespace().to_owned(), name],
+                ready,
+                stale,
+            });
+        }
+    }
+    let asked = refs.iter().filter_map(|held| {
+        let checked = held.checked()?;
+        Some((held.key(), Some(checked)))
+    });
+    let oldest = context.memories.oldest_answer(asked);
+    // A time in the future counts as now.
+    stock.oldest_success = oldest.map(|at| now.duration_since(at.min(now)).as_secs_f64());
+}
+
+/// The gates of all providers, at a time.
+struct Gated {
+    all: HashMap<ProviderId, Arc<Gate>>,
+    now: Timestamp,
+}
+
+impl Gated {
+    fn of(&self, id: &ProviderId, status: Option<&ProviderStatus>) -> ProviderStock {
+        let conditions = status.map_or(&[][..], |status| &status.conditions);
+        let ready = condition::find(conditions, ConditionType::Ready);
+        let gate = self.all.get(id);
+        let namespace = id.namespace.clone().unwrap_or_default();
+        ProviderStock {
+            provider: [id.kind.as_str().to_owned(), namespace, id.name.clone()],
+            ready: shown(ready.map(Told::by)),
+            breaker: gate.map(|gate| gate.breaker(self.now).as_str()),
+            is_paused: gate.is_some_and(|gate| gate.pause(self.now).is_some()),
+            budget: gate.map(|gate| gate.budget(self.now)),
+        }
+    }
 }
 
 /// Status and reason of a condition, as labels.

@@ -19,6 +19,7 @@ use crate::cloud::identity::Clock;
 use crate::cloud::snapshot::ground::Ground;
 use crate::cloud::snapshot::slot::{Call, Kept, Slot};
 use crate::facts::{Content, Digest, Failure, FailureKind, Platform, Reference};
+use crate::telemetry::Metrics;
 use futures::FutureExt;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -71,6 +72,8 @@ pub struct RegistryOptions {
     /// Answers held at once, each for one login, and of long ones fewer: 1 KiB is meant for each.
     /// Those not used for longest make room.
     pub capacity: usize,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for RegistryOptions {
@@ -85,6 +88,7 @@ impl Default for RegistryOptions {
                 ..Limits::default()
             },
             capacity: 16 * 1024,
+            metrics: Arc::default(),
         }
     }
 }
@@ -164,9 +168,10 @@ impl Registries {
             clock,
             limits,
             capacity,
+            metrics,
         } = options;
         Ok(Self(Arc::new(Inner {
-            wire: Wire::new(network, hosts, clock.clone())?,
+            wire: Wire::new(network, hosts, clock.clone(), metrics)?,
             tokens: Tokens::default(),
             ground: Ground::new(clock),
             gates: Gates::new(limits),

@@ -61,6 +61,17 @@ pub(super) enum Asked {
     Token,
 }
 
+impl Asked {
+    /// The name in metrics.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Config => "config",
+            Self::Token => "token",
+        }
+    }
+}
+
 impl Said {
     fn read(body: &[u8], question: &Question<'_>) -> Option<Self> {
         let body: Body = serde_json::from_slice(body).ok()?;

@@ -149,6 +149,7 @@ impl Session<'_> {
             let shown = next.host_str().unwrap_or_default().to_owned();
             at = next.clone();
             let call = Call {
+                asked: Asked::Config,
                 head: false,
                 url: next,
                 accept: None,
@@ -212,6 +213,7 @@ impl Session<'_> {
     ) -> Result<Answer, Missed> {
         let authorization = shown.authorization();
         let call = Call {
+            asked,
             head,
             url: self.url(path)?,
             accept: (asked == Asked::Manifest).then_some(ACCEPT),
@@ -278,6 +280,7 @@ impl Session<'_> {
         let from = (self.wire.clock)();
         let basic = self.access.basic().map(Arc::new);
         let call = Call {
+            asked: Asked::Token,
             head: false,
             url,
             accept: None,

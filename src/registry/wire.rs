@@ -7,6 +7,7 @@
 
 use super::RegistryHosts;
 use super::look::Missed;
+use super::refusal::Asked;
 use crate::cloud::Network;
 use crate::cloud::gate::turn;
 use crate::cloud::identity::Clock;
@@ -14,9 +15,11 @@ use crate::cloud::network::Routes;
 use crate::cloud::refusal::request_id;
 use crate::cloud::transport::{header, pause, refusal, unreachable};
 use crate::facts::{Failure, FailureKind};
+use crate::telemetry::Metrics;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use secrecy::{ExposeSecret, SecretString};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tracing::Span;
 use tracing::field::Empty;
 use url::Url;
@@ -37,6 +40,7 @@ const LARGEST_REFUSAL: usize = 64 * 1024;
 
 /// A request. Has no `Debug`: it shows who asks.
 pub(super) struct Call<'a> {
+    pub(super) asked: Asked,
     /// Whether the headers of the answer are enough.
     pub(super) head: bool,
     pub(super) url: Url,
@@ -64,6 +68,7 @@ pub(super) struct Wire {
     routes: Routes,
     pub(super) hosts: RegistryHosts,
     pub(super) clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 impl Wire {
@@ -72,6 +77,7 @@ impl Wire {
         network: Network,
         hosts: RegistryHosts,
         clock: Clock,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, String> {
         let allowed = hosts.endpoints()?;
         let routes = Routes::new(Network { allowed, ..network })?;
@@ -79,20 +85,26 @@ impl Wire {
             routes,
             hosts,
             clock,
+            metrics,
         })
     }
 
     pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, Missed> {
         turn((self.clock)()).await?;
-        let shown = call.shown;
+        let (shown, asked) = (call.shown, call.asked);
+        let begun = Instant::now();
         let sent = tokio::time::timeout(PATIENCE, self.exchange(call)).await;
-        sent.unwrap_or_else(|_| {
+        let sent = sent.unwrap_or_else(|_| {
             let message = format!(
                 "{shown} gave no whole answer within {} s",
                 PATIENCE.as_secs()
             );
             Err(Failure::new(FailureKind::Unreachable, message).into())
-        })
+        });
+        let status = sent.as_ref().ok().map(|answer| answer.status);
+        let took = begun.elapsed();
+        self.metrics.registry_request(asked.as_str(), status, took);
+        sent
     }
 
     /// Its span has neither path nor query: token services are told scopes and accounts there.

@@ -2,30 +2,27 @@
 //!
 //! Owns the names, and how many series there can be. Must not know the objects or the platforms: rooms
 //! above count here in plain words. The invariant that would break first: **no label takes its value
-//! from what a tenant or a platform wrote**, but for the names of [`MOST_PROVIDERS`] providers.
+//! from what a tenant or a platform wrote**, but for the names of [`MOST_PROVIDERS`] providers and, where
+//! they were asked for, of [`MOST_REFS`] references.
 
 mod admission;
 mod certificate;
 mod families;
 mod process;
+mod stock;
 
 pub use admission::{Admission, Memory};
 pub use families::{Counters, Description, Durations};
+pub use stock::{Budget, Lists, MOST_PROVIDERS, MOST_REFS, OTHERS, ProviderStock, RefStock, Stock};
 
 use super::Health;
 use certificate::Certificate;
 use families::{Gauges, Register};
 use prometheus_client::encoding::text;
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Providers with series of their own; the others are counted together.
-pub const MOST_PROVIDERS: usize = 100;
-
-/// What stands for the name of those others.
-pub const OTHERS: &str = "_others";
+use stock::Stocks;
 
 /// How long a count of objects is told again: it costs a pass over all of them.
 const COUNTED_FOR: Duration = Duration::from_secs(5);
@@ -37,35 +34,11 @@ const WAITS: &[f64] = &[0.001, 0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Bounds of reconciles, in seconds.
 const RECONCILES: &[f64] = &[0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0, 60.0];
 
-/// The states of a breaker.
-const BREAKERS: [&str; 3] = ["Closed", "Open", "HalfOpen"];
-
-/// What there is at a moment. Texts that are not constants of the program are names of providers.
-#[derive(Clone, Debug, Default)]
-pub struct Stock {
-    /// References by the status and reason of Ready.
-    pub refs: BTreeMap<(&'static str, &'static str), usize>,
-    /// References whose Stale is True, by its reason.
-    pub stale: BTreeMap<&'static str, usize>,
-    /// Providers by kind, and the status and reason of Ready.
-    pub providers: BTreeMap<(&'static str, &'static str, &'static str), usize>,
-    /// Kind, namespace and name of each provider that may ask its platform, and its breaker's state.
-    pub breakers: Vec<([String; 3], &'static str)>,
-    /// Gates whose platform asks for a pause.
-    pub paused: usize,
-    /// Lists and answers held, each for one proof and scope.
-    pub scopes: usize,
-    /// Bytes that they hold, about.
-    pub scope_bytes: usize,
-}
-
-type Source = Box<dyn Fn() -> Option<Stock> + Send + Sync>;
-
 /// Everything that is measured. One for a process; a default one is for whoever measures nothing.
 pub struct Metrics {
     register: Register,
-    /// Requests to platforms: API, operation, and `ok` or the class of failure.
-    pub requests: Counters<3>,
+    /// Requests to platforms: API, operation, `ok` or the class of failure, and the status code.
+    pub requests: Counters<4>,
     request_seconds: Durations<2>,
     /// Calls to platforms, of one or more requests: API, `list` or `get`, and the outcome.
     pub calls: Counters<3>,
@@ -75,6 +48,8 @@ pub struct Metrics {
     pub looks: Counters<4>,
     /// Reads of registries that were due: the outcome.
     pub registry_reads: Counters<1>,
+    registry_requests: Counters<2>,
+    registry_seconds: Durations<1>,
     /// Lists that were read: API, and how they ended.
     pub lists: Counters<2>,
     /// Pages of lists: API.
@@ -94,21 +69,9 @@ pub struct Metrics {
     pub events: Counters<1>,
     certificate: Certificate,
     stock: Stocks,
+    counted: Mutex<Option<Instant>>,
     /// What the webhook counts.
     pub admission: Admission,
-}
-
-/// What is filled in when somebody asks.
-struct Stocks {
-    source: OnceLock<Source>,
-    counted: Mutex<Option<Instant>>,
-    refs: Gauges,
-    stale: Gauges,
-    providers: Gauges,
-    breakers: Gauges,
-    paused: Gauges,
-    scopes: Gauges,
-    scope_bytes: Gauges,
 }
 
 impl fmt::Debug for Metrics {
@@ -134,12 +97,11 @@ impl Default for Metrics {
             &[],
             "1 in the process that holds the lease and works, 0 in one that waits for it",
         );
-        leads.set([(vec![], 0.0)]);
         Self {
             leads,
             requests: to.counters(
                 "imageref_cloud_requests",
-                ["api", "operation", "result"],
+                ["api", "operation", "result", "code"],
                 "Requests sent to platforms",
             ),
             request_seconds: to.durations(
@@ -168,6 +130,17 @@ impl Default for Metrics {
                 "imageref_registry_reads",
                 ["result"],
                 "Reads of registries that were due for an ImageRef",
+            ),
+            registry_requests: to.counters(
+                "imageref_registry_requests",
+                ["request", "code"],
+                "Requests sent to registries and their token services",
+            ),
+            registry_seconds: to.durations(
+                "imageref_registry_request_duration_seconds",
+                ["request"],
+                CALLS,
+                "How long registries took to answer a request",
             ),
             lists: to.counters(
                 "imageref_lists",
@@ -200,45 +173,8 @@ impl Default for Metrics {
             ),
             events: to.counters("imageref_events", ["result"], "Events of Kubernetes"),
             certificate: Certificate::register(to),
-            stock: Stocks {
-                source: OnceLock::new(),
-                counted: Mutex::default(),
-                refs: to.gauges(
-                    "imageref_refs",
-                    &["ready", "reason"],
-                    "ImageRefs by their condition Ready",
-                ),
-                stale: to.gauges(
-                    "imageref_refs_stale",
-                    &["reason"],
-                    "ImageRefs whose condition Stale is True",
-                ),
-                providers: to.gauges(
-                    "imageref_providers",
-                    &["kind", "ready", "reason"],
-                    "Providers by their condition Ready",
-                ),
-                breakers: to.gauges(
-                    "imageref_provider_breaker_state",
-                    &["kind", "namespace", "name", "state"],
-                    "1 for the state of a provider's breaker, 0 for the others",
-                ),
-                paused: to.gauges(
-                    "imageref_gates_paused",
-                    &[],
-                    "Accounts whose platform asks for a pause",
-                ),
-                scopes: to.gauges(
-                    "imageref_snapshot_scopes",
-                    &[],
-                    "Scopes of which answers are held, each for one proof",
-                ),
-                scope_bytes: to.gauges(
-                    "imageref_snapshot_bytes",
-                    &[],
-                    "Memory that these answers hold, about",
-                ),
-            },
+            stock: Stocks::new(to),
+            counted: Mutex::default(),
             admission: Admission::new(to),
             register,
         }
@@ -254,7 +190,12 @@ impl Metrics {
     /// Says where the [`Stock`] is counted: when somebody asks, and then not again for some seconds.
     /// `None` of it leaves what is there. A second source is left out.
     pub fn count_with(&self, source: impl Fn() -> Option<Stock> + Send + Sync + 'static) {
-        let _ = self.stock.source.set(Box::new(source));
+        self.stock.ask(source);
+    }
+
+    /// This process would work, and does not yet.
+    pub fn waits(&self) {
+        self.leads.set([(vec![], 0.0)]);
     }
 
     /// This process works: it holds the lease, or needs none.
@@ -276,7 +217,14 @@ impl Metrics {
             begun: Instant::now(),
             // Nobody waits any more for one that is dropped.
             result: "unreachable",
+            code: code(None),
         }
+    }
+
+    /// Counts a request to a registry, and its time: what was asked for, and the status of the answer.
+    pub fn registry_request(&self, request: &'static str, status: Option<u16>, took: Duration) {
+        self.registry_requests.count([request, code(status)]);
+        self.registry_seconds.observe([request], took);
     }
 
     /// Counts a reconcile and its time.
@@ -299,12 +247,9 @@ impl Metrics {
     /// Everything, as text in the form of `OpenMetrics`.
     pub fn render(&self) -> String {
         // Held to the end: two who ask at once must not see half a count.
-        let counted = self.stock.counted.lock();
+        let counted = self.counted.lock();
         let mut counted = counted.unwrap_or_else(PoisonError::into_inner);
-        if counted.is_none_or(|at| at.elapsed() >= COUNTED_FOR)
-            && let Some(stock) = self.stock.source.get().and_then(|source| source())
-        {
-            self.stock.fill(stock);
+        if counted.is_none_or(|at| at.elapsed() >= COUNTED_FOR) && self.stock.count() {
             *counted = Some(Instant::now());
         }
         self.admission.fill();
@@ -318,53 +263,9 @@ impl Metrics {
     }
 }
 
-impl Stocks {
-    fn fill(&self, stock: Stock) {
-        let owned = |texts: &[&str]| texts.iter().copied().map(str::to_owned).collect();
-        let refs = stock.refs.into_iter();
-        self.refs
-            .set(refs.map(|((ready, reason), n)| (owned(&[ready, reason]), number(n))));
-        let stale = stock.stale.into_iter();
-        self.stale
-            .set(stale.map(|(reason, n)| (owned(&[reason]), number(n))));
-        let providers = stock.providers.into_iter();
-        self.providers.set(
-            providers.map(|((kind, ready, reason), n)| (owned(&[kind, ready, reason]), number(n))),
-        );
-        self.breakers.set(breakers(stock.breakers));
-        self.paused.set([(Vec::new(), number(stock.paused))]);
-        self.scopes.set([(Vec::new(), number(stock.scopes))]);
-        let bytes = number(stock.scope_bytes);
-        self.scope_bytes.set([(Vec::new(), bytes)]);
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn number(count: usize) -> f64 {
     count as f64
-}
-
-/// The series of breakers: of the providers in trouble first, and of all others together.
-fn breakers(mut states: Vec<([String; 3], &'static str)>) -> Vec<(Vec<String>, f64)> {
-    states.sort_by(|(a, one), (b, other)| {
-        let fine = |state: &str| state == BREAKERS[0];
-        (fine(one), a).cmp(&(fine(other), b))
-    });
-    let others = states.split_off(states.len().min(MOST_PROVIDERS));
-    let mut series = Vec::new();
-    for (provider, now) in states {
-        for state in BREAKERS {
-            let mut labels = Vec::from(provider.clone());
-            labels.push(state.to_owned());
-            series.push((labels, f64::from(u8::from(state == now))));
-        }
-    }
-    for state in BREAKERS.into_iter().filter(|_| !others.is_empty()) {
-        let in_it = others.iter().filter(|(_, now)| *now == state).count();
-        let labels = ["", "", OTHERS, state].map(str::to_owned).to_vec();
-        series.push((labels, number(in_it)));
-    }
-    series
 }
 
 /// A request under way, counted when it is dropped.
@@ -375,10 +276,42 @@ pub struct Request<'a> {
     operation: &'static str,
     begun: Instant,
     result: &'static str,
+    code: &'static str,
+}
+
+/// The status code of an answer, of those that say different things; `none` without an answer.
+fn code(status: Option<u16>) -> &'static str {
+    let Some(status) = status else {
+        return "none";
+    };
+    match status {
+        200 => "200",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        409 => "409",
+        429 => "429",
+        500 => "500",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        201..300 => "2xx",
+        300..400 => "3xx",
+        402..500 => "4xx",
+        501..600 => "5xx",
+        _ => "other",
+    }
 }
 
 impl Request<'_> {
-    /// It was answered: `None`, or with this class of failure.
+    /// An answer with this status came.
+    pub fn answered(&mut self, status: u16) {
+        self.code = code(Some(status));
+    }
+
+    /// It is over: `None`, or with this class of failure.
     pub fn ended(mut self, failure: Option<&'static str>) {
         self.result = failure.unwrap_or("ok");
     }
@@ -387,7 +320,8 @@ impl Request<'_> {
 impl Drop for Request<'_> {
     fn drop(&mut self) {
         let (metrics, api, operation) = (self.metrics, self.api, self.operation);
-        metrics.requests.count([api, operation, self.result]);
+        let labels = [api, operation, self.result, self.code];
+        metrics.requests.count(labels);
         let took = self.begun.elapsed();
         metrics.request_seconds.observe([api, operation], took);
     }

@@ -15,6 +15,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 "$here/registry/build.sh"
 "$here/gitops/build.sh"
 "$here/helm/build.sh"
+"$here/prometheus/build.sh"
 
 if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   for tool in "${tools[@]}"; do

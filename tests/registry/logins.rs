@@ -3,6 +3,7 @@
 use super::front::{Front, Reply};
 use super::token_service::{Guarded, PASSWORD, SERVICE, USER};
 use super::{Reader, depot, login, platforms};
+use crate::metrics::sum;
 use imageref::cloud::Credential;
 use imageref::cloud::identity::{Identity, Region, Source};
 use imageref::facts::FailureKind;
@@ -361,4 +362,40 @@ async fn a_renewed_login_is_shown_at_once_after_the_one_before_was_refused() {
         (FailureKind::AuthenticationFailed, 0)
     );
     assert_eq!(read("new-password").await, (FailureKind::NotFound, 1));
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_what_they_ask_for_and_the_code_of_the_answer() {
+    let Some(guarded) = Guarded::start().await else {
+        return;
+    };
+    let depot = guarded.depot("team/counted");
+    depot
+        .single("team/counted", Some("1"), false, "linux/arm64", "")
+        .await;
+    let reader = reader(&guarded);
+    let image = depot.image("team/counted", "1");
+    let read = reader.read_as(&image, &login(USER, PASSWORD)).await;
+    read.unwrap();
+    let text = reader.metrics.render();
+    let count = |request: &str, code: &str| {
+        let labels = [
+            &format!("request=\"{request}\"")[..],
+            &format!("code=\"{code}\""),
+        ];
+        sum(&text, "imageref_registry_requests_total", &labels)
+    };
+    assert!(count("manifest", "401") >= 1.0, "the challenge: {text}");
+    assert!(count("token", "200") >= 1.0, "{text}");
+    assert!(
+        count("manifest", "200") >= 1.0 && count("config", "200") >= 1.0,
+        "{text}"
+    );
+    let timed = sum(
+        &text,
+        "imageref_registry_request_duration_seconds_count",
+        &[],
+    );
+    let all = sum(&text, "imageref_registry_requests_total", &[]);
+    assert_eq!(timed.to_bits(), all.to_bits());
 }

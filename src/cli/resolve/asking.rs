@@ -48,7 +48,7 @@ impl AskArguments {
         let asker = Asker {
             manifests,
             clouds,
-            registries: self.network.registries()?,
+            registries: self.network.registries(&Arc::default())?,
             allowed: self.network.allowed()?,
             operator_namespace: operator_namespace.to_owned(),
             environment: (!self.no_env).then_some(credentials::process),

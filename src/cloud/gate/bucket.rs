@@ -67,6 +67,21 @@ impl Bucket {
         self.wait(self.spent.saturating_add(more))
     }
 
+    /// Requests that may be sent at once; below zero, as many as wait for their turn.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "shown in units of a whole request"
+    )]
+    pub(super) fn left(&mut self, now: Timestamp) -> f64 {
+        self.settle(now);
+        f64::from(self.burst) - self.spent as f64 / REQUEST as f64
+    }
+
+    /// Requests a second.
+    pub(super) const fn rate(&self) -> u32 {
+        self.rate
+    }
+
     /// What came back until now.
     fn settle(&mut self, now: Timestamp) {
         let passed = now.duration_since(self.at);
@@ -109,6 +124,18 @@ mod tests {
         assert_eq!(waits(&mut bucket, 600, 1), [200]);
         // Quiet time is saved up to one burst.
         assert_eq!(waits(&mut bucket, 3_600_000, 4), [0, 0, 0, 200]);
+    }
+
+    #[test]
+    fn what_is_left_counts_down_and_below_zero_are_those_who_wait() {
+        let mut bucket = Bucket::new(2, 3);
+        let mut left = |now| (bucket.left(at(now)) * 1000.0).round();
+        assert_eq!(left(0).to_bits(), 3000f64.to_bits());
+        waits(&mut bucket, 0, 5);
+        let mut left = |now| (bucket.left(at(now)) * 1000.0).round();
+        let seen = [left(0), left(500), left(1250), left(60_000)];
+        let expected = [-2000.0, -1000.0, 500.0, 3000.0f64];
+        assert_eq!(seen.map(f64::to_bits), expected.map(f64::to_bits));
     }
 
     #[test]

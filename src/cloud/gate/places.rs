@@ -75,20 +75,17 @@ impl Places {
     }
 
     /// Places taken.
-    #[cfg(test)]
     pub(super) fn taken(&self) -> usize {
         let size = self.size();
         size.wanted + size.surplus - self.free.available_permits()
     }
 
     /// Places that are to be.
-    #[cfg(test)]
     pub(super) fn wanted(&self) -> usize {
         self.size().wanted
     }
 
     /// Callers that wait.
-    #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }

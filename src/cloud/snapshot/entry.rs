@@ -60,6 +60,8 @@ pub(super) struct Entry {
     used: AtomicU64,
     /// The largest age that was asked for, in milliseconds.
     max_age: AtomicU64,
+    /// When the list was last asked for or answered from, in milliseconds since the ground was made.
+    listed: AtomicU64,
 }
 
 impl Default for Entry {
@@ -72,6 +74,7 @@ impl Default for Entry {
             }),
             used: AtomicU64::new(0),
             max_age: AtomicU64::new(0),
+            listed: AtomicU64::new(0),
         }
     }
 }
@@ -80,6 +83,21 @@ impl Entry {
     pub(super) fn touch(&self, now: Duration, max_age: Duration) {
         self.used.store(millis(now), Ordering::Relaxed);
         self.max_age.fetch_max(millis(max_age), Ordering::Relaxed);
+    }
+
+    /// Notes that the list is of use.
+    pub(super) fn touch_list(&self, now: Duration) {
+        self.listed.store(millis(now), Ordering::Relaxed);
+    }
+
+    /// The age of the list, and whether that is more than twice what was asked for; `None` if there is
+    /// none, or nobody has needed it for as long.
+    pub(super) fn list_age(&self, now: Duration) -> Option<(Duration, bool)> {
+        let kept = self.list.kept()?;
+        let allowed = self.max_age().saturating_mul(2);
+        let listed = Duration::from_millis(self.listed.load(Ordering::Relaxed));
+        let age = now.saturating_sub(kept.began.run);
+        (now.saturating_sub(listed) <= allowed).then_some((age, age > allowed))
     }
 
     /// When it was last asked for.

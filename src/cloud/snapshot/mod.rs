@@ -19,7 +19,7 @@ pub use scope::Scope;
 use super::identity::{Clock, Proof};
 use super::paging::Cut;
 use super::wrong_platform;
-use crate::facts::{Facts, Failure, FailureKind};
+use crate::facts::{Api, Facts, Failure, FailureKind};
 use crate::plan::target::{Account, Target};
 use entry::{Ask, Entry, Said};
 use futures::FutureExt;
@@ -205,6 +205,7 @@ impl Snapshots {
         let mut listing = entry.list.fresh(floor);
         let unknown = listing.is_none() && said.is_none();
         if unknown && entry.way(&target.query, question.distinct, ground.run()) == By::List {
+            entry.touch_list(ground.run());
             let call = || calls.list(&scope);
             match entry.list.obtain(floor, ground, call).await? {
                 Ok(kept) => listing = Some(kept),
@@ -217,6 +218,7 @@ impl Snapshots {
         if let Some(kept) = listing
             && let Some(result) = kept.value.answer(&target.query, bound)
         {
+            entry.touch_list(ground.run());
             return Some(result.map(|facts| Answer {
                 facts,
                 as_of: kept.value.as_of,
@@ -277,6 +279,19 @@ impl Snapshots {
     pub fn forget_idle(&self) {
         let now = self.0.ground.run();
         self.0.entries().retain(|_, entry| !entry.is_idle(now));
+    }
+
+    /// The API of each list in use, its age, and whether that is more than twice what its askers allow.
+    pub fn list_ages(&self) -> Vec<(Api, Duration, bool)> {
+        let now = self.0.ground.run();
+        let entries = self.0.entries();
+        let lists = entries.iter();
+        lists
+            .filter_map(|((_, scope), entry)| {
+                let (age, is_overdue) = entry.list_age(now)?;
+                Some((scope.api(), age, is_overdue))
+            })
+            .collect()
     }
 
     /// How many scopes are held, each for one proof.

@@ -4,8 +4,9 @@
 //! first: the status that is unpacked is the one that the API server has, or a write goes wrong.
 
 use crate::admission::catalogue::stored_size;
+use crate::api::condition::{self, ConditionType};
 use crate::api::{ImageCatalog, ImageCatalogSpec, ImageCatalogStatus};
-use crate::controller::held::{Key, stands_for};
+use crate::controller::held::{Key, Told, stands_for};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
@@ -26,6 +27,7 @@ pub(crate) struct StoredCatalog {
     written: Option<Timestamp>,
     /// A hash of the status.
     says: u64,
+    ready: Option<Told>,
     packed: Box<[u8]>,
     left_alone: bool,
 }
@@ -65,6 +67,11 @@ impl StoredCatalog {
         self.written
     }
 
+    /// What its status says of Ready.
+    pub(crate) const fn ready(&self) -> Option<Told> {
+        self.ready
+    }
+
     /// Changes with the status.
     pub(crate) const fn says(&self) -> u64 {
         self.says
@@ -90,6 +97,7 @@ impl From<ImageCatalog> for StoredCatalog {
         Self {
             // Without a size nothing else gets room.
             beside: stored_size(&object).unwrap_or(usize::MAX),
+            ready: condition::find(&status.conditions, ConditionType::Ready).map(Told::by),
             written: status.last_changed_time.map(|time| time.0),
             says: stands_for(&json),
             packed: lz4_flex::block::compress_prepend_size(&json).into(),

@@ -16,6 +16,7 @@ const TOOLS: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 const REGISTRY: &str = "registry";
 const GITOPS_HEALTH: &str = "gitops-health";
 const HELM: &str = "helm";
+const PROMETHEUS: [&str; 2] = ["prometheus", "promtool"];
 
 /// The folder in which `etcd`, `kube-apiserver` and `kubectl` are looked for. It is absolute: the
 /// servers run in a working folder of their own.
@@ -37,6 +38,11 @@ pub fn gitops_health() -> PathBuf {
 /// Where helm is, which renders and installs the chart.
 pub fn helm() -> PathBuf {
     beside(HELM)
+}
+
+/// Where `prometheus` and `promtool` are.
+pub fn prometheus() -> [PathBuf; 2] {
+    PROMETHEUS.map(beside)
 }
 
 /// Where a binary beside the control plane is. The usual bundles of `KUBEBUILDER_ASSETS` have none of
@@ -121,6 +127,15 @@ pub fn require_gitops_health() -> bool {
 /// As [`require`].
 pub fn require_helm() -> bool {
     have_file(HELM, &helm())
+}
+
+/// The same for a test that has Prometheus scrape, or judge rules.
+///
+/// # Panics
+/// As [`require`].
+pub fn require_prometheus() -> bool {
+    let found = PROMETHEUS.into_iter().zip(prometheus());
+    found.into_iter().all(|(name, path)| have_file(name, &path))
 }
 
 fn have_file(name: &str, path: &Path) -> bool {

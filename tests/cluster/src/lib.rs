@@ -33,7 +33,8 @@ mod registry;
 mod server;
 
 pub use binaries::{
-    available, gitops_health, helm, require, require_gitops_health, require_helm, require_registry,
+    available, gitops_health, helm, prometheus, require, require_gitops_health, require_helm,
+    require_prometheus, require_registry,
 };
 pub use control_plane::Cluster;
 pub use kubeconfig::{MARK as KUBECONFIG_MARK, write_private};

@@ -247,3 +247,30 @@ async fn what_a_list_came_to_is_told_to_its_own_proof_and_account_alone() {
             .is_empty()
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_wanted_and_cannot_be_read_is_overdue_and_one_that_nobody_wants_is_not() {
+    let bench = Bench::new(500);
+    let ages = || {
+        let ages = bench.snapshots.list_ages();
+        let minutes = |(api, age, overdue): (Api, Duration, bool)| {
+            (api.as_str(), age.as_secs() / 60, overdue)
+        };
+        ages.into_iter().map(minutes).collect::<Vec<_>>()
+    };
+    assert_eq!(ages(), []);
+    bench.look("i1").await.unwrap();
+    bench.platform.state().list_trouble = Some(Trouble::Fail(down()));
+    sleep(70 * MINUTE).await;
+    bench.look("i1").await.unwrap_err();
+    assert_eq!(ages(), [("notebook", 70, false)]);
+    sleep(60 * MINUTE).await;
+    bench.look("i1").await.unwrap_err();
+    assert_eq!(ages(), [("notebook", 130, true)]);
+    bench.platform.state().list_trouble = None;
+    sleep(MINUTE).await;
+    bench.look("i1").await.unwrap();
+    assert_eq!(ages(), [("notebook", 0, false)]);
+    sleep(121 * MINUTE).await;
+    assert_eq!(ages(), []);
+}

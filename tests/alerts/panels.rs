@@ -1,0 +1,149 @@
+//! Panels drawn from what Prometheus scraped, as SVG.
+//!
+//! Owns the drawing. Must not know what is drawn. The invariant that would break first: every series of
+//! a panel that is drawn is in it.
+
+use serde_json::Value;
+use std::fmt::Write as _;
+
+const WIDTH: f64 = 312.0;
+const HEIGHT: f64 = 180.0;
+const ACROSS: usize = 3;
+/// Between the border of a panel and its lines, and more where its title is and its legend.
+const EDGE: f64 = 10.0;
+const TOP: f64 = 30.0;
+const BOTTOM: f64 = 46.0;
+
+/// Colours that people with colour blindness can tell apart (Okabe and Ito).
+const COLOURS: [&str; 7] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999",
+];
+
+const STYLE: &str = "<style>text{font:11px system-ui,sans-serif;fill:#333}.title{font-size:13px;font-weight:600}\
+    .frame{fill:none;stroke:#888;stroke-opacity:.4}.series{fill:none;stroke-width:1.6}\
+    @media(prefers-color-scheme:dark){text{fill:#ddd}}</style>";
+
+/// A line: its labels and its points.
+type Line = (Value, Vec<(f64, f64)>);
+
+/// Draws the panels that have lines, those of one title in one frame.
+pub(super) fn svg(queries: &[(String, Vec<Line>)], time: (f64, f64)) -> String {
+    let mut panels: Vec<(&str, Vec<&Line>)> = Vec::new();
+    for (title, lines) in queries {
+        let lines = lines.iter().filter(|(_, points)| points.len() > 1);
+        match panels.last_mut().filter(|(last, _)| last == title) {
+            Some((_, all)) => all.extend(lines),
+            None => panels.push((title, lines.collect())),
+        }
+    }
+    panels.retain(|(_, lines)| !lines.is_empty());
+    let size = |count: usize| f64::from(u32::try_from(count).unwrap());
+    let (width, height) = (
+        size(ACROSS) * WIDTH,
+        size(panels.len().div_ceil(ACROSS)) * HEIGHT,
+    );
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"Panels of the dashboard\">{STYLE}\n"
+    );
+    for (at, (title, lines)) in panels.iter().enumerate() {
+        let corner = (size(at % ACROSS) * WIDTH, size(at / ACROSS) * HEIGHT);
+        panel(&mut svg, title, lines, corner, time);
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn panel(svg: &mut String, title: &str, lines: &[&Line], (x, y): (f64, f64), time: (f64, f64)) {
+    let values = || {
+        lines
+            .iter()
+            .flat_map(|(_, points)| points.iter().map(|point| point.1))
+    };
+    let low = values().fold(0.0, f64::min);
+    let high = values().fold(low + f64::MIN_POSITIVE, f64::max);
+    let (floor, roof) = (y + HEIGHT - BOTTOM, y + TOP + EDGE);
+    let place = |(at, value): &(f64, f64)| {
+        let across = (at - time.0) / (time.1 - time.0).max(1.0);
+        let up = (value - low) / (high - low);
+        (
+            x + EDGE + across * (WIDTH - 3.0 * EDGE),
+            floor - up * (floor - roof),
+        )
+    };
+    let _ = writeln!(
+        svg,
+        "<rect class=\"frame\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\"/>\
+         <text class=\"title\" x=\"{}\" y=\"{}\">{}</text>\
+         <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
+        x + 3.0,
+        y + 3.0,
+        WIDTH - 6.0,
+        HEIGHT - 6.0,
+        x + EDGE,
+        y + 20.0,
+        escaped(title),
+        x + WIDTH - EDGE,
+        y + 34.0,
+        shown(high),
+    );
+    let mut legend = String::new();
+    for ((labels, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+        let path: Vec<_> = points
+            .iter()
+            .map(place)
+            .map(|(x, y)| format!("{x:.1} {y:.1}"))
+            .collect();
+        let name = name(labels);
+        let _ = writeln!(
+            svg,
+            "<path class=\"series\" stroke=\"{colour}\" d=\"M{}\"><title>{}</title></path>",
+            path.join("L"),
+            escaped(&name)
+        );
+        let _ = write!(
+            legend,
+            "<tspan fill=\"{colour}\">■</tspan> {} ",
+            escaped(&name)
+        );
+        if legend.matches('■').count() == 3 && lines.len() > 3 {
+            let _ = write!(legend, "and {}", lines.len() - 3);
+            legend.push_str("<!-- -->");
+        }
+    }
+    let legend = legend.split("<!-- -->").next().unwrap_or_default();
+    let _ = writeln!(
+        svg,
+        "<text x=\"{}\" y=\"{}\">{legend}</text>",
+        x + EDGE,
+        y + HEIGHT - 14.0
+    );
+}
+
+/// What tells a line from the others of its panel.
+fn name(labels: &Value) -> String {
+    let labels = labels.as_object().into_iter().flatten();
+    let told = labels
+        .filter(|(name, _)| !["__name__", "job", "instance", "kind"].contains(&name.as_str()));
+    let told: Vec<_> = told
+        .filter_map(|(_, value)| value.as_str())
+        .filter(|text| !text.is_empty())
+        .collect();
+    told.join(" ")
+}
+
+fn shown(value: f64) -> String {
+    if value >= 1e6 {
+        format!("{:.1} M", value / 1e6)
+    } else if value >= 100.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.3}")
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
