@@ -61,7 +61,7 @@ fn updating() -> bool {
 
 /// Compares a generated file with what it should be, or writes it.
 fn check_file(of: &str, should: &str, command: &str) {
-    if updating() {
+    if updating() && text(of) != should {
         std::fs::create_dir_all(path(of).parent().unwrap()).unwrap();
         std::fs::write(path(of), should).unwrap();
     }

@@ -1,4 +1,4 @@
-//! The chart's README, whose table of values is made from `values.yaml`.
+//! The chart's README and schema, whose descriptions of values are made from `values.yaml`.
 //!
 //! Owns how a value's description is found: the comment above it. The invariant that would break first:
 //! no value is without one.
@@ -74,4 +74,23 @@ fn the_readme_has_a_row_for_each_value() {
     let should = format!("{before}{BEGIN}\n{table}\n{END}{after}");
     let command = "UPDATE_FIXTURES=1 cargo test --test suite -- chart::readme";
     check_file(&format!("{CHART}/README.md"), &should, command);
+}
+
+#[test]
+fn the_schema_describes_each_value_as_the_file_of_values_does() {
+    let values = text(&format!("{CHART}/values.yaml"));
+    let descriptions = descriptions(&values);
+    let mut all = Vec::new();
+    leaves(&serde_saphyr::from_str(&values).unwrap(), "", &mut all);
+    let file = format!("{CHART}/values.schema.json");
+    let mut schema: Value = serde_json::from_str(&text(&file)).unwrap();
+    for (at, _) in &all {
+        let pointer = format!("/properties/{}", at.replace('.', "/properties/"));
+        let place = schema.pointer_mut(&pointer);
+        let place = place.unwrap_or_else(|| panic!("{at} is not in the schema"));
+        place["description"] = descriptions[at].as_str().into();
+    }
+    let should = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+    let command = "UPDATE_FIXTURES=1 cargo test --test suite -- chart::readme";
+    check_file(&file, &should, command);
 }
