@@ -61,7 +61,7 @@ fn updating() -> bool {
 
 /// Compares a generated file with what it should be, or writes it.
 fn check_file(of: &str, should: &str, command: &str) {
-    if updating() {
+    if updating() && text(of) != should {
         std::fs::create_dir_all(path(of).parent().unwrap()).unwrap();
         std::fs::write(path(of), should).unwrap();
     }
@@ -155,5 +155,29 @@ fn the_crds_of_the_chart_are_the_generated_ones() {
         let file = file.to_str().unwrap();
         let copy = text(&format!("{CHART}/files/crds/{file}"));
         assert!(copy == text(&format!("crds/{file}")), "{file}: make crds");
+    }
+}
+
+#[test]
+fn the_crds_of_a_release_are_the_generated_ones_and_stay_when_it_goes() {
+    if !cluster::require_helm() {
+        return;
+    }
+    let policy = "helm.sh/resource-policy";
+    for (more, keep) in [
+        ("--set=crds.keep=true", true),
+        ("--set=crds.keep=false", false),
+    ] {
+        let all = rendered(&[more]);
+        let crds: Vec<_> = all.iter().filter(|one| one.template == "crds").collect();
+        assert_eq!(crds.len(), 4);
+        for crd in crds {
+            let (plural, _) = crd.name().split_once('.').unwrap();
+            let generated = text(&format!("crds/imageref.dev_{plural}.yaml"));
+            let generated: Value = serde_saphyr::from_str(&generated).unwrap();
+            assert!(crd.object["spec"] == generated["spec"], "{}", crd.name());
+            let kept = crd.object["metadata"]["annotations"][policy] == "keep";
+            assert_eq!(kept, keep, "{}", crd.name());
+        }
     }
 }

@@ -40,7 +40,9 @@ fn an_api_server_takes_every_object_that_any_value_renders() {
     for (case, objects) in all {
         let ours = objects.iter().filter(|one| {
             let version = one.object["apiVersion"].as_str().unwrap();
-            !FOREIGN.iter().any(|group| version.starts_with(group))
+            // CRDs are there already; pods need their accounts, and have a test of their own.
+            let elsewhere = matches!(one.kind(), "CustomResourceDefinition" | "Pod");
+            !elsewhere && !FOREIGN.iter().any(|group| version.starts_with(group))
         });
         let texts: Vec<_> = ours.map(|one| one.text.as_str()).collect();
         if texts.is_empty() {

@@ -4,6 +4,7 @@
 //! first: everything that the chart renders by default is in `install.yaml` and in the kustomization.
 
 use super::{Rendered, check_file, path, rendered, text};
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::process::Command;
 
@@ -235,13 +236,13 @@ fn one_file_and_the_kustomization_hold_everything_that_the_chart_renders() {
     check_file("deploy/kustomize/kustomization.yaml", &base, COMMAND);
     let files = std::fs::read_dir(path("deploy/kustomize")).unwrap();
     assert_eq!(files.count(), templates.len() + 2, "a file of no template");
+    if cluster::require() {
+        assert!(objects(&built()) == objects(&text("deploy/install.yaml")));
+    }
 }
 
-#[test]
-fn kubectl_builds_from_the_kustomization_what_is_in_one_file() {
-    if !cluster::require() {
-        return;
-    }
+/// What kubectl makes of the kustomization.
+fn built() -> String {
     let output = Command::new(cluster::Cluster::bin("kubectl"))
         .args(["kustomize", "deploy/kustomize"])
         .current_dir(super::ROOT)
@@ -249,18 +250,15 @@ fn kubectl_builds_from_the_kustomization_what_is_in_one_file() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    let built = String::from_utf8(output.stdout).unwrap();
-    let objects = |text: &str| {
-        let documents = text.split("\n---\n");
-        let mut all: Vec<String> = documents
-            .map(|one| {
-                serde_saphyr::from_str::<serde_json::Value>(one)
-                    .unwrap()
-                    .to_string()
-            })
-            .collect();
-        all.sort();
-        all
-    };
-    assert!(objects(&built) == objects(&text("deploy/install.yaml")));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The objects of a stream, in an order that does not depend on it.
+fn objects(text: &str) -> Vec<String> {
+    let documents = text.split("\n---\n");
+    let mut all: Vec<String> = documents
+        .map(|one| serde_saphyr::from_str::<Value>(one).unwrap().to_string())
+        .collect();
+    all.sort();
+    all
 }

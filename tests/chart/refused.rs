@@ -135,6 +135,10 @@ const BAD: &[(&[&str], &str)] = &[
         "webhook.certificates.caBundle: whom API servers trust, in PEM",
     ),
     (
+        &["--set=metrics.service=false,metrics.serviceMonitor.enabled=true"],
+        "metrics.serviceMonitor needs metrics.service",
+    ),
+    (
         &["--kube-version=1.29.0"],
         "chart requires kubeVersion: >=1.30.0-0",
     ),

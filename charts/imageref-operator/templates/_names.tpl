@@ -58,6 +58,9 @@ app.kubernetes.io/component: webhook
 {{- if and .Values.clusterProviders (not .Values.clusterResources) -}}
 {{- fail "clusterProviders needs rights in the whole cluster: not with clusterResources: false" -}}
 {{- end -}}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.service) -}}
+{{- fail "metrics.serviceMonitor needs metrics.service: it finds the pods by that Service" -}}
+{{- end -}}
 {{- if and (not .Values.controller.lease) (gt (int .Values.controller.replicas) 1) -}}
 {{- fail "controller.lease: false needs controller.replicas: 1, or two would work at once" -}}
 {{- end -}}
