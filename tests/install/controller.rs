@@ -3,9 +3,9 @@
 use super::super::metrics::get;
 use super::super::operator::{self, condition};
 use super::super::sign_in;
-use super::needs::{Bench, Row, Seen, each_is_needed, nothing_is_refused, until};
+use super::needs::{Bench, Row, Seen, each_is_needed, nothing_is_refused, those_are_needed, until};
 use super::release::{HOME, NAME, Release, address};
-use super::rights::{self, Rights};
+use super::rights::{self, Right, Rights};
 use cluster::{Cluster, Server};
 use fakecloud::FakeCloud;
 use fakecloud::defaults::{self, ASCEND_NOTEBOOK_ID, SEED_NOTEBOOK_ID};
@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 /// Objects that a run declares anew.
 const OURS: &str = "install=yes";
+
+/// In the log at level debug: what a watch of a Secret tells first.
+const WATCHED: &str = "the Secret changed";
 
 /// `list` and `watch` are needed for the same.
 const fn followed(resource: &'static str, failed: &'static str) -> [Row<Installed>; 2] {
@@ -65,6 +68,8 @@ fn rows() -> Vec<Row<Installed>> {
         Row::new("patch", "imagecatalogs/status", catalog),
         Row::new("get", "secrets", secret),
         Row::new("get", "secrets", shared).within(HOME),
+        // A watch has to be allowed before it is asked for, so that nothing is refused.
+        Row::new("watch", "secrets", Seen::Unheard(WATCHED)),
         Row::new("get", "serviceaccounts", identity),
         Row::new("create", "serviceaccounts/token", identity),
         Row::new("get", "namespaces", labels),
@@ -98,6 +103,8 @@ pub(super) struct Installed {
     cluster_providers: bool,
     /// Whether it may make tokens of ServiceAccounts.
     workload_identity: bool,
+    /// Whether it may watch Secrets that are listed.
+    watches_secrets: bool,
 }
 
 impl Installed {
@@ -113,6 +120,7 @@ impl Installed {
             cloud: operator::runtime().block_on(FakeCloud::start()),
             cluster_providers: values["namespaces"].is_null() || values["clusterProviders"] == true,
             workload_identity: values["workloadIdentity"]["enabled"] == true,
+            watches_secrets: values["rbac"]["secrets"] == "listed",
         };
         sign_in::register(&installed.cloud, "workload", HOME, "reader");
         let account = sign_in::service_account("reader", "workload");
@@ -354,6 +362,10 @@ impl Bench for Installed {
     }
 
     fn all_is_well(&self, process: &Server) {
+        if self.watches_secrets {
+            let watched = || process.log().contains(WATCHED);
+            until("a Secret is watched", || process.log(), watched);
+        }
         let metrics = address(process, "metrics and health are served");
         until(
             "it is ready",
@@ -408,6 +420,23 @@ fn each_right_in_one_namespace_and_on_cluster_providers_is_needed() {
         return;
     };
     each_is_needed(&installed, &installed.rights(), &rows());
+}
+
+#[test]
+fn each_right_on_secrets_that_are_listed_is_needed() {
+    let values = json!({
+        "namespaces": ["team"], "webhook": {"enabled": false},
+        "rbac": {"secrets": "listed", "secretsListed": [{"namespace": "team", "names": ["huawei"]}]},
+        "log": {"level": "info,imageref=debug"},
+    });
+    let Some(installed) = Installed::new(&values) else {
+        return;
+    };
+    let rights = installed.rights();
+    // The others are as without the list.
+    let listed = |right: &Right| right.resource == "secrets";
+    assert_eq!(rights.all.iter().filter(|right| listed(right)).count(), 2);
+    those_are_needed(&installed, &rights, &rows(), listed);
 }
 
 #[test]

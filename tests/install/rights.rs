@@ -107,8 +107,8 @@ pub(super) fn of(cluster: &Cluster, namespace: &str, account: &str) -> Rights {
         .iter()
         .enumerate()
         .flat_map(|(number, (role, within))| {
-            let rules = role["rules"].as_array().into_iter().flatten();
-            rules.flat_map(move |rule| each(rule, number, within.as_deref()))
+            let granted = role["rules"].as_array().into_iter().flatten();
+            granted.flat_map(move |rule| each(rule, number, within.as_deref()))
         });
     let all: Vec<_> = rights.collect();
     assert!(!all.is_empty(), "nothing is bound to {namespace}/{account}");
@@ -121,12 +121,12 @@ pub(super) fn of(cluster: &Cluster, namespace: &str, account: &str) -> Rights {
 }
 
 /// Every right in a rule.
-fn each(rule: &Value, role: usize, within: Option<&str>) -> Vec<Right> {
+fn each(granted: &Value, role: usize, within: Option<&str>) -> Vec<Right> {
     assert!(
-        rule["nonResourceURLs"].is_null(),
-        "paths are not provided for: {rule}"
+        granted["nonResourceURLs"].is_null(),
+        "paths are not provided for: {granted}"
     );
-    let mut names: Vec<_> = texts(&rule["resourceNames"])
+    let mut names: Vec<_> = texts(&granted["resourceNames"])
         .into_iter()
         .map(Some)
         .collect();
@@ -134,13 +134,13 @@ fn each(rule: &Value, role: usize, within: Option<&str>) -> Vec<Right> {
         names.push(None);
     }
     let mut all = Vec::new();
-    for group in texts(&rule["apiGroups"]) {
-        for resource in texts(&rule["resources"]) {
-            for verb in texts(&rule["verbs"]) {
+    for group in texts(&granted["apiGroups"]) {
+        for resource in texts(&granted["resources"]) {
+            for verb in texts(&granted["verbs"]) {
                 let parts = [&group, &resource, &verb];
                 assert!(
                     !parts.iter().any(|part| *part == "*"),
-                    "more than is needed: {rule}"
+                    "more than is needed: {granted}"
                 );
                 all.extend(names.iter().map(|name| Right {
                     verb: verb.clone(),
