@@ -52,7 +52,8 @@ enum Command {
 
 /// Runs a subcommand; returns the exit code of the process.
 pub fn main(arguments: Arguments) -> ExitCode {
-    let telemetry = telemetry::init(&arguments.logs);
+    // Declared before the runtime, so that it outlives it.
+    let _telemetry = telemetry::init(&arguments.logs);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -69,10 +70,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Command::Resolve(arguments) => runtime.block_on(resolve::run(arguments)),
         Command::Webhook(arguments) => runtime.block_on(webhook::run(arguments)),
     };
-    let code = result.unwrap_or_else(|error| fail(&error));
-    drop(runtime);
-    drop(telemetry);
-    code
+    result.unwrap_or_else(|error| fail(&error))
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
