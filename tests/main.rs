@@ -87,7 +87,8 @@ mod sign_in;
 mod snapshot;
 #[cfg(test)]
 mod tenants;
-#[cfg(all(test, feature = "otlp"))]
+#[cfg(feature = "otlp")]
+#[cfg(test)]
 mod traces;
 #[cfg(test)]
 mod vectors;

@@ -88,7 +88,8 @@ pub fn arguments() -> Arguments {
 
 /// Runs a subcommand; returns the exit code of the process.
 pub fn main(arguments: Arguments) -> ExitCode {
-    let telemetry = telemetry::init(&arguments.logs);
+    // Declared before the runtime, so that it outlives it.
+    let _telemetry = telemetry::init(&arguments.logs);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -111,10 +112,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Command::Webhook(arguments) => runtime.block_on(webhook::run(arguments)),
         Command::Why(arguments) => runtime.block_on(Box::pin(why::run(arguments))),
     };
-    let code = result.unwrap_or_else(|error| fail(&error));
-    drop(runtime);
-    drop(telemetry);
-    code
+    result.unwrap_or_else(|error| fail(&error))
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {

@@ -33,7 +33,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    fn as_str(&self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",

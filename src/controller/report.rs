@@ -38,11 +38,11 @@ pub(super) fn named<K: Resource<DynamicType = ()>>(provider: &K) -> String {
 
 /// The provider that a reference means; empty if none is known.
 pub(super) fn provider(provided: &Provided) -> String {
-    let provider = match provided {
+    let meant = match provided {
         Provided::Target { target, .. } => Some(&target.provider),
         Provided::Unavailable { provider, .. } => provider.as_ref(),
     };
-    provider.map(ProviderId::to_string).unwrap_or_default()
+    meant.map(ProviderId::to_string).unwrap_or_default()
 }
 
 /// The platform's id of the call that brought this; empty if no call did.
@@ -72,9 +72,9 @@ pub(super) fn report(
     };
     let ready = condition::find(&after.conditions, ConditionType::Ready);
     // A condition that holds is named by its reason; Drifted and Stale are absent or False else.
-    let held = |type_| match condition::is_true(&after.conditions, type_) {
-        true => reason(type_),
-        false => "",
+    let held = |type_| {
+        let holds = condition::is_true(&after.conditions, type_);
+        if holds { reason(type_) } else { "" }
     };
     tracing::info!(
         object = %Named(object),

@@ -1,8 +1,8 @@
 //! What the process says about itself.
 //!
-//! Owns the form of the logs, the metrics, the traces and the verdicts on its health. Must not know what is logged
-//! or measured, nor any room above. The invariant that would break first: logs go to standard error, so
-//! that standard output stays fit for a pipe.
+//! Owns the form of the logs, the metrics, the traces and the verdicts on its health. Must not know what
+//! is logged or measured, nor any room above. The invariant that would break first: logs go to standard
+//! error, so that standard output stays fit for a pipe.
 
 pub mod health;
 pub mod metrics;

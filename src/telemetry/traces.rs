@@ -20,8 +20,8 @@ const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 /// Arguments about traces, for every subcommand.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct TraceArguments {
-    /// Where traces are sent: an OpenTelemetry collector that takes OTLP over HTTP, such as
-    /// http://collector:4318; nowhere if left out
+    /// Where traces are sent: the origin of a collector that takes OTLP over HTTP; nowhere if left
+    /// out
     #[arg(
         long,
         global = true,
