@@ -35,13 +35,13 @@ const AT_ONCE: usize = 8;
 struct Which {
     #[command(flatten)]
     connect: ConnectArguments,
-    /// NAME of an `ImageRef`, or KIND/NAME
+    /// NAME of an ImageRef, or KIND/NAME
     #[arg(value_name = "NAME|KIND/NAME", conflicts_with_all = ["selector", "all"])]
     names: Vec<String>,
-    /// `ImageRefs` with these labels
+    /// ImageRefs with these labels
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "all")]
     selector: Option<String>,
-    /// All `ImageRefs`, of the namespace, or with -A of the cluster
+    /// All ImageRefs, of the namespace, or with -A of the cluster
     #[arg(long)]
     all: bool,
     /// The namespace [default: that of the context]
