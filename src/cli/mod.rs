@@ -156,8 +156,9 @@ mod tests {
             let subcommand = command.find_subcommand(name).unwrap();
             let section = page.split("\n## ").find(|part| part.starts_with(heading));
             let section = section.unwrap_or_else(|| panic!("{heading}"));
-            // What all of them take is told at the top, and what two take alike by one of them.
-            let top = "`--kubeconfig` `--context` ";
+            // What all of them take is told at the top or on the page of all commands, and what two take
+            // alike by one of them.
+            let top = "`--kubeconfig` `--context` `--log` `--log-format` ";
             let alike = if heading.contains("and") {
                 page.split("\n## ")
                     .find(|part| part.starts_with("`reconcile`"))
@@ -172,7 +173,7 @@ mod tests {
     fn assert_documented(page: &str, subcommand: &clap::Command) {
         let name = subcommand.get_name();
         for option in subcommand.get_arguments().filter_map(|a| a.get_long()) {
-            let known = matches!(option, "help" | "version" | "log" | "log-format");
+            let known = matches!(option, "help" | "version");
             assert!(
                 known || page.contains(&format!("`--{option}")),
                 "{name} --{option}"

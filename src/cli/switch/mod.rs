@@ -220,21 +220,18 @@ pub(super) async fn suspend(arguments: SwitchArguments, suspend: bool) -> Result
             tell(&format!("{called}: {already}"))?;
             continue;
         }
-        match patch(&client, meant, &change).await {
-            Err(error) => {
-                failed += 1;
-                say(&format!("error: {error:#}\n"));
-            }
-            Ok(_) => {
-                changed += 1;
-                tell(&format!("{called}: {done}"))?;
-                if let Some(keeper) = keeper(&meant.object.metadata) {
-                    let line = format!(
-                        "warning: {keeper} keeps {called}, and sets spec.suspend back if its manifest names it: write suspend: {suspend} there too"
-                    );
-                    say(&format!("{}\n", printable(&line)));
-                }
-            }
+        if let Err(error) = patch(&client, meant, &change).await {
+            failed += 1;
+            say(&format!("error: {error:#}\n"));
+            continue;
+        }
+        changed += 1;
+        tell(&format!("{called}: {done}"))?;
+        if let Some(keeper) = keeper(&meant.object.metadata) {
+            let line = format!(
+                "warning: {keeper} keeps {called}, and sets spec.suspend back if its manifest names it: write suspend: {suspend} there too"
+            );
+            say(&format!("{}\n", printable(&line)));
         }
     }
     if changed > 0 && suspend && found.iter().any(|meant| meant.kind != Kind::ImageRef) {

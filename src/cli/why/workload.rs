@@ -185,7 +185,7 @@ fn image_lines(
             );
         }
         (None, Standing::Nothing) => {
-            line("  verdict    ", "left to the pods that are made from it")
+            line("  verdict    ", "left to the pods that are made from it");
         }
     }
     text
