@@ -7,6 +7,7 @@
 mod glass;
 mod glass_rights;
 mod look;
+mod rights;
 mod switches;
 mod words;
 

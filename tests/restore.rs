@@ -22,20 +22,22 @@ const REFS: usize = EACH * NOTEBOOKS.len();
 /// A page of images of each type.
 const ONE_LIST: u64 = 2;
 
+/// The manifest of one of them.
+fn reference(n: usize) -> String {
+    let id = NOTEBOOKS[n % NOTEBOOKS.len()];
+    format!(
+        "---\n{{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {{name: r{n:02}}},
+          spec: {{providerRef: {{kind: ClusterImageProvider, name: prod}}, source: {{notebook: {{id: {id}}}}}}}}}\n"
+    )
+}
+
 fn scene_with_refs() -> Option<Scene> {
     let mut scene = own_scene(true)?;
     scene.start_operator();
     system_secret(&scene, "prod");
     let everybody = "allowedNamespaces: {selector: {}}";
     scene.apply(&cluster_provider(&scene, "prod", everybody));
-    let mut all = String::new();
-    for n in 0..REFS {
-        let id = NOTEBOOKS[n % NOTEBOOKS.len()];
-        all.push_str(&format!(
-            "---\n{{apiVersion: imageref.dev/v1alpha1, kind: ImageRef, metadata: {{name: r{n:02}}},
-              spec: {{providerRef: {{kind: ClusterImageProvider, name: prod}}, source: {{notebook: {{id: {id}}}}}}}}}\n"
-        ));
-    }
+    let mut all: String = (0..REFS).map(reference).collect();
     all.push_str("---\n{apiVersion: imageref.dev/v1alpha1, kind: ImageCatalog, metadata: {name: admission}, spec: {}}\n");
     scene.apply(&all);
     scene.kubectl(&[

@@ -8,6 +8,7 @@ mod audit;
 mod break_glass;
 mod check;
 mod cluster;
+mod completion;
 mod controller;
 mod crd;
 mod input;
@@ -46,6 +47,8 @@ enum Command {
     BreakGlass(break_glass::Arguments),
     /// Judge workloads in files as admission would, without a cluster
     Check(check::Arguments),
+    /// Print a script by which a shell completes commands and options
+    Completion(completion::Arguments),
     /// Run the operator: watch ImageRefs and keep their status true
     Controller(controller::Arguments),
     /// Print the `CustomResourceDefinitions`
@@ -58,7 +61,7 @@ enum Command {
     Resolve(resolve::Arguments),
     /// Have the operator look again at what was suspended
     Resume(switch::SwitchArguments),
-    /// Say how `ImageRefs` and providers are
+    /// Say how ImageRefs and providers are
     Status(status::Arguments),
     /// Keep the operator from looking; what a status says stays
     Suspend(switch::SwitchArguments),
@@ -101,6 +104,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Command::Audit(arguments) => runtime.block_on(audit::run(arguments)),
         Command::BreakGlass(arguments) => runtime.block_on(break_glass::run(arguments)),
         Command::Check(arguments) => runtime.block_on(check::run(arguments)),
+        Command::Completion(arguments) => completion::run(&arguments),
         Command::Controller(arguments) => runtime.block_on(controller::run(arguments)),
         Command::Crd(arguments) => crd::run(&arguments),
         Command::Lock(arguments) => runtime.block_on(lock::run(arguments)),
@@ -133,13 +137,48 @@ mod tests {
             let subcommand = command.find_subcommand(name).unwrap();
             let heading = format!("\n## `imageref {name}`\n");
             assert!(page.contains(&heading), "{heading}");
-            for option in subcommand.get_arguments().filter_map(|a| a.get_long()) {
-                let known = matches!(option, "help" | "version");
-                assert!(
-                    known || page.contains(&format!("`--{option}")),
-                    "{name} --{option}"
-                );
-            }
+            assert_documented(page, subcommand);
+        }
+    }
+
+    #[test]
+    fn every_option_of_the_commands_for_people_is_in_its_section() {
+        let mut command = Arguments::command();
+        command.build();
+        let page = include_str!("../../docs/kubectl.md");
+        for (name, heading) in [
+            ("status", "`status`"),
+            ("why", "`why`"),
+            ("reconcile", "`reconcile`"),
+            ("suspend", "`suspend` and `resume`"),
+            ("resume", "`suspend` and `resume`"),
+            ("break-glass", "`break-glass`"),
+        ] {
+            let subcommand = command.find_subcommand(name).unwrap();
+            let section = page.split("\n## ").find(|part| part.starts_with(heading));
+            let section = section.unwrap_or_else(|| panic!("{heading}"));
+            // What all of them take is told at the top or on the page of all commands, and what two take
+            // alike by one of them.
+            let top = "`--kubeconfig` `--context` `--log` `--log-format` ";
+            let alike = if heading.contains("and") {
+                page.split("\n## ")
+                    .find(|part| part.starts_with("`reconcile`"))
+            } else {
+                None
+            };
+            let told = format!("{top}{section}{}", alike.unwrap_or_default());
+            assert_documented(&told, subcommand);
+        }
+    }
+
+    fn assert_documented(page: &str, subcommand: &clap::Command) {
+        let name = subcommand.get_name();
+        for option in subcommand.get_arguments().filter_map(|a| a.get_long()) {
+            let known = matches!(option, "help" | "version");
+            assert!(
+                known || page.contains(&format!("`--{option}")),
+                "{name} --{option}"
+            );
         }
     }
 }

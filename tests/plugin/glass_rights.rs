@@ -6,6 +6,10 @@ use cluster::Cluster;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+const LIST: &str = "{apiGroups: [''], resources: [namespaces], verbs: [list]}";
+const WRITE: &str = "{apiGroups: [''], resources: [namespaces], verbs: [get, patch]}";
+const LABELS: &str = "{apiGroups: [imageref.dev], resources: [admissionlabels], verbs: [update]}";
+
 /// A kubeconfig of a new user with these rules.
 fn user(cluster: &Cluster, name: &str, rules: &str) -> PathBuf {
     let rights = format!(
@@ -33,10 +37,6 @@ fn the_documented_rights_are_enough_and_a_missing_one_is_named() {
         namespace(&cluster, name, &[("admission", "enforce")]);
     }
     let folder = tempfile::tempdir().unwrap();
-    const LIST: &str = "{apiGroups: [''], resources: [namespaces], verbs: [list]}";
-    const WRITE: &str = "{apiGroups: [''], resources: [namespaces], verbs: [get, patch]}";
-    const LABELS: &str =
-        "{apiGroups: [imageref.dev], resources: [admissionlabels], verbs: [update]}";
     let refused = |kubeconfig: &PathBuf, arguments: &str, code: i32, says: &[&str]| {
         let ran = imageref(kubeconfig, folder.path(), arguments);
         assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);

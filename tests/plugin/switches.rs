@@ -27,7 +27,7 @@ fn kubectl_runs_the_plugin_and_the_operator_does_what_is_asked() {
     let status = run(&scene, "status -n team");
     assert_eq!((status.code, status.stderr.as_str()), (0, ""));
     let table = status.stdout;
-    let cells = |line: usize| -> Vec<&str> {
+    let words = |line: usize| -> Vec<&str> {
         table
             .lines()
             .nth(line)
@@ -36,7 +36,7 @@ fn kubectl_runs_the_plugin_and_the_operator_does_what_is_asked() {
             .collect()
     };
     assert_eq!(
-        cells(0),
+        words(0),
         [
             "NAMESPACE",
             "NAME",
@@ -51,14 +51,14 @@ fn kubectl_runs_the_plugin_and_the_operator_does_what_is_asked() {
         ]
     );
     assert_eq!(
-        cells(1)[..7],
+        words(1)[..7],
         [
             "team", "torch", "prod", "arm64", "ACTIVE", "True", "Resolved"
         ]
     );
-    assert_eq!(cells(1)[8], "in");
+    assert_eq!(words(1)[8], "in");
     assert_eq!(
-        cells(4),
+        words(4),
         [
             "ClusterImageProvider",
             "prod",
@@ -161,10 +161,10 @@ fn kubectl_runs_the_plugin_and_the_operator_does_what_is_asked() {
     assert_eq!(provider.code, 0, "{}", provider.stderr);
     assert_eq!(provider.stdout, "clusterimageprovider prod: suspended\n");
     scene.wait_reason("torch", "Suspended");
-    let held = run(&scene, "status -n team").stdout;
+    let paused = run(&scene, "status -n team").stdout;
     assert!(
-        held.contains("ClusterImageProvider prod  False  Suspended  suspended\n"),
-        "{held}"
+        paused.contains("ClusterImageProvider prod  False  Suspended  suspended\n"),
+        "{paused}"
     );
     run(&scene, "resume clusterimageprovider/prod");
     scene.wait_reason("torch", "Resolved");

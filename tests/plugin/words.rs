@@ -152,8 +152,8 @@ fn an_image_ref_and_a_pod_are_explained_with_the_next_step() {
     });
     scene.apply(&deployment.to_string());
     let web = why("deploy/web");
-    assert_eq!(web.code, 0, "{}", web.stderr);
-    let head = "deployment team/web: allowed with a warning (the mode here is warn)\n";
+    assert_eq!(web.code, 1, "{}", web.stderr);
+    let head = "deployment team/web: taken with a warning, and the pods made from it are refused (the mode here is warn)\n";
     assert!(web.stdout.starts_with(head), "{}", web.stdout);
     for (target, says) in [
         (

@@ -20,7 +20,7 @@ use kube::Client;
 use label::Changed;
 use record::{Opened, Record};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Some namespace could not be changed.
@@ -97,7 +97,7 @@ async fn open(client: &Client, mut record: Record, arguments: &Arguments) -> Res
             }
         }
     }
-    let (closed, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|n| label::enforces(n));
+    let (closed, others): (Vec<_>, Vec<_>) = found.into_iter().partition(label::enforces);
     for namespace in &others {
         tell(&format!(
             "{}: {}",
@@ -155,12 +155,7 @@ async fn open(client: &Client, mut record: Record, arguments: &Arguments) -> Res
 }
 
 /// Closes what was opened. Returns how many namespaces could not be closed.
-async fn close(
-    client: &Client,
-    mut record: Record,
-    path: &PathBuf,
-    dry_run: bool,
-) -> Result<usize> {
+async fn close(client: &Client, mut record: Record, path: &Path, dry_run: bool) -> Result<usize> {
     let mut failed = 0;
     let mut done = BTreeMap::new();
     for one in &record.namespaces {
@@ -248,7 +243,7 @@ fn tell(line: &str) -> Result<()> {
 
 /// # Errors
 /// If the file is not one that this command wrote.
-fn check_kind(kind: &str, version: u32, path: &std::path::Path) -> Result<()> {
+fn check_kind(kind: &str, version: u32, path: &Path) -> Result<()> {
     if kind != record::KIND || version != record::VERSION {
         bail!(
             "{} is no record of `imageref break-glass`: name another file",

@@ -10,7 +10,7 @@ use kube::core::ObjectMeta;
 const ARGO_TRACKING: &str = "argocd.argoproj.io/tracking-id";
 const ARGO_INSTANCE: &str = "argocd.argoproj.io/instance";
 
-/// What Flux writes (Flux, "Kustomization" and "HelmRelease").
+/// What Flux writes (Flux, "Kustomizations" and "Helm Releases").
 const FLUX: [(&str, &str); 2] = [
     ("kustomize.toolkit.fluxcd.io", "Flux's Kustomization"),
     ("helm.toolkit.fluxcd.io", "Flux's HelmRelease"),

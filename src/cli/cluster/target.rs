@@ -90,19 +90,18 @@ impl Target {
     /// # Errors
     /// One sentence that says what may be written.
     pub(in crate::cli) fn read(text: &str, kinds: &[Kind]) -> Result<Self> {
-        let (kind, name) = match text.split_once('/') {
+        let (word, name) = match text.split_once('/') {
+            Some((word, name)) => (Some(word), name),
             None => (None, text),
-            Some((word, name)) => match Kind::of(word).filter(|kind| kinds.contains(kind)) {
-                Some(kind) => (Some(kind), name),
-                None => {
-                    let words: Vec<_> = kinds.iter().map(|kind| kind.word()).collect();
-                    bail!(
-                        "{text:?}: write a name, or KIND/NAME where KIND is one of {}",
-                        words.join(", ")
-                    )
-                }
-            },
         };
+        let kind = word.and_then(Kind::of).filter(|kind| kinds.contains(kind));
+        if word.is_some() && kind.is_none() {
+            let words: Vec<_> = kinds.iter().map(|kind| kind.word()).collect();
+            bail!(
+                "{text:?}: write a name, or KIND/NAME where KIND is one of {}",
+                words.join(", ")
+            );
+        }
         let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
         // It becomes a part of a path.
         let ends = name.starts_with('.') || name.ends_with('.');

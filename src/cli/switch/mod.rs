@@ -35,13 +35,13 @@ const AT_ONCE: usize = 8;
 struct Which {
     #[command(flatten)]
     connect: ConnectArguments,
-    /// NAME of an `ImageRef`, or KIND/NAME
+    /// NAME of an ImageRef, or KIND/NAME
     #[arg(value_name = "NAME|KIND/NAME", conflicts_with_all = ["selector", "all"])]
     names: Vec<String>,
-    /// `ImageRefs` with these labels
+    /// ImageRefs with these labels
     #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "all")]
     selector: Option<String>,
-    /// All `ImageRefs`, of the namespace, or with -A of the cluster
+    /// All ImageRefs, of the namespace, or with -A of the cluster
     #[arg(long)]
     all: bool,
     /// The namespace [default: that of the context]
@@ -220,21 +220,18 @@ pub(super) async fn suspend(arguments: SwitchArguments, suspend: bool) -> Result
             tell(&format!("{called}: {already}"))?;
             continue;
         }
-        match patch(&client, meant, &change).await {
-            Err(error) => {
-                failed += 1;
-                say(&format!("error: {error:#}\n"));
-            }
-            Ok(_) => {
-                changed += 1;
-                tell(&format!("{called}: {done}"))?;
-                if let Some(keeper) = keeper(&meant.object.metadata) {
-                    let line = format!(
-                        "warning: {keeper} keeps {called}, and sets spec.suspend back if its manifest names it: write suspend: {suspend} there too"
-                    );
-                    say(&format!("{}\n", printable(&line)));
-                }
-            }
+        if let Err(error) = patch(&client, meant, &change).await {
+            failed += 1;
+            say(&format!("error: {error:#}\n"));
+            continue;
+        }
+        changed += 1;
+        tell(&format!("{called}: {done}"))?;
+        if let Some(keeper) = keeper(&meant.object.metadata) {
+            let line = format!(
+                "warning: {keeper} keeps {called}, and sets spec.suspend back if its manifest names it: write suspend: {suspend} there too"
+            );
+            say(&format!("{}\n", printable(&line)));
         }
     }
     if changed > 0 && suspend && found.iter().any(|meant| meant.kind != Kind::ImageRef) {

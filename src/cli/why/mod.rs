@@ -41,7 +41,7 @@ const KINDS: [Kind; 8] = [
 pub(super) struct Arguments {
     #[command(flatten)]
     connect: ConnectArguments,
-    /// The object: imageref/NAME, pod/NAME, deployment/NAME, …, or the NAME of an `ImageRef` or a pod
+    /// The object: imageref/NAME, pod/NAME, deployment/NAME, …, or the NAME of an ImageRef or a pod
     #[arg(value_name = "NAME|KIND/NAME")]
     target: String,
     /// The namespace [default: that of the context]

@@ -4,7 +4,9 @@
 //! what is said here of an object is what the webhook would say if a person made it now.
 
 use super::Explained;
-use crate::admission::{ADMISSION, Configuration, Decision, Finding, Known, Mode, Standing};
+use crate::admission::{
+    ADMISSION, Configuration, Context, Decision, Finding, Known, Mode, Standing, Subject,
+};
 use crate::cli::audit::as_applied;
 use crate::cli::cluster::{self, Kind};
 use crate::cli::output::printable;
@@ -68,11 +70,18 @@ pub(super) async fn explain(
         Some(_) => judged(None)?,
         None => judged(Some(Mode::Enforce))?,
     };
+    // A template passes with a warning where its pods are refused.
+    let context = Context {
+        own_namespace,
+        ..Context::of_namespace(namespace, &labels)
+    };
+    let enforced = context.mode_of(Subject::Pod) == Some(Mode::Enforce);
+    let refused = enforced && by_labels.verdict.findings.iter().any(|f| f.denies);
     let mut text = String::new();
     let head = format!(
         "{} {namespace}/{name}: {}",
         kind.word(),
-        outcome(&by_labels, &labels)
+        outcome(&by_labels, refused, &labels)
     );
     // Writing to a String does not fail.
     let _ = writeln!(text, "{}\n", printable(&head));
@@ -81,7 +90,15 @@ pub(super) async fn explain(
         let _ = write!(
             text,
             "{}",
-            image_lines(place, name, image.as_deref(), standing, found)
+            image_lines(
+                [
+                    place.as_str(),
+                    name.as_str(),
+                    image.as_deref().unwrap_or("no image")
+                ],
+                standing,
+                found.map(|finding| (finding, by_labels.mode)),
+            )
         );
         if let Some(waits) = waiting(&state, name) {
             let _ = writeln!(text, "  node       {}", printable(&waits));
@@ -97,12 +114,12 @@ pub(super) async fn explain(
     text.push_str("\nRead       docs/admission.md#reasons\n");
     Ok(Explained {
         text,
-        good: by_labels.verdict.decision != Decision::Deny,
+        good: !refused,
     })
 }
 
 /// What admission says of it as it is, in one sentence.
-fn outcome(judged: &Each, labels: &BTreeMap<String, String>) -> String {
+fn outcome(judged: &Each, refused: bool, labels: &BTreeMap<String, String>) -> String {
     let Some(mode) = judged.mode else {
         let why = match labels.get(ADMISSION) {
             None => format!("the namespace has no label {ADMISSION}"),
@@ -113,6 +130,7 @@ fn outcome(judged: &Each, labels: &BTreeMap<String, String>) -> String {
     let says = match judged.verdict.decision {
         Decision::Allow if judged.verdict.findings.is_empty() => "allowed",
         Decision::Allow => "allowed, and only counted what is wrong",
+        Decision::Warn if refused => "taken with a warning, and the pods made from it are refused",
         Decision::Warn => "allowed with a warning",
         Decision::Deny => "refused if it were made now",
     };
@@ -120,11 +138,9 @@ fn outcome(judged: &Each, labels: &BTreeMap<String, String>) -> String {
 }
 
 fn image_lines(
-    place: &str,
-    name: &str,
-    image: Option<&str>,
+    [place, name, image]: [&str; 3],
     standing: &Standing,
-    finding: Option<&Finding>,
+    finding: Option<(&Finding, Option<Mode>)>,
 ) -> String {
     let mut text = String::new();
     let mut line = |label: &str, what: &str| {
@@ -136,10 +152,15 @@ fn image_lines(
     } else {
         format!("{name} ({place})")
     };
-    line("", &format!("{called}: {}", image.unwrap_or("no image")));
+    line("", &format!("{called}: {image}"));
     match (finding, standing) {
-        (Some(finding), _) => {
-            let verb = if finding.denies { "denied" } else { "warned" };
+        (Some((finding, mode)), _) => {
+            let verb = match (mode, finding.denies) {
+                (Some(Mode::Enforce), true) => "denied",
+                (Some(Mode::Audit), _) => "counted",
+                (None, true) => "would be denied",
+                _ => "warned",
+            };
             let reason = finding.reason.as_str();
             line(
                 "  verdict    ",
@@ -164,7 +185,7 @@ fn image_lines(
             );
         }
         (None, Standing::Nothing) => {
-            line("  verdict    ", "left to the pods that are made from it")
+            line("  verdict    ", "left to the pods that are made from it");
         }
     }
     text
