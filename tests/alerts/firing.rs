@@ -110,6 +110,13 @@ fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() 
     );
     let expired = [("ready", "Unknown"), ("reason", "StaleTooLong")];
     firing(&prometheus, "ImageRefNotReady", &expired);
+    let oldest = || {
+        prometheus
+            .query("imageref_oldest_success_age_seconds")
+            .unwrap()[0]
+            .1
+    };
+    assert!(oldest() > 60.0, "longer than maxStaleness: {}", oldest());
     scene.cloud.clear_faults();
     look_again(&scene, "b");
     let about = [
@@ -118,6 +125,10 @@ fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() 
         "ImageRefNotReady",
     ];
     silent(&prometheus, &about);
+
+    prometheus.wait("a fresh answer for each", || {
+        (oldest() < 60.0).then_some(())
+    });
 
     // A key that the platform does not know.
     scene.apply(&secret("huawei", defaults::HUAWEI_AK, "another"));

@@ -13,6 +13,10 @@ const ACROSS: usize = 3;
 const EDGE: f64 = 10.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
+/// Seconds between two points of one line, at most.
+const MOST_APART: f64 = 5.0;
+/// In characters.
+const LONGEST_LEGEND: usize = 46;
 
 /// Colours that people with colour blindness can tell apart (Okabe and Ito).
 const COLOURS: [&str; 7] = [
@@ -86,37 +90,61 @@ fn panel(svg: &mut String, title: &str, lines: &[&Line], (x, y): (f64, f64), tim
         y + 34.0,
         shown(high),
     );
-    let mut legend = String::new();
+    let mut legend = Legend::default();
     for ((labels, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-        let path: Vec<_> = points
-            .iter()
-            .map(place)
-            .map(|(x, y)| format!("{x:.1} {y:.1}"))
-            .collect();
+        let mut path = String::new();
+        let mut before = f64::NEG_INFINITY;
+        for point in points {
+            // Where nothing was, there is no line.
+            let to = if point.0 - before > MOST_APART {
+                'M'
+            } else {
+                'L'
+            };
+            let (x, y) = place(point);
+            let _ = write!(path, "{to}{x:.1} {y:.1}");
+            before = point.0;
+        }
         let name = name(labels);
         let _ = writeln!(
             svg,
-            "<path class=\"series\" stroke=\"{colour}\" d=\"M{}\"><title>{}</title></path>",
-            path.join("L"),
+            "<path class=\"series\" stroke=\"{colour}\" d=\"{path}\"><title>{}</title></path>",
             escaped(&name)
         );
-        let _ = write!(
-            legend,
-            "<tspan fill=\"{colour}\">■</tspan> {} ",
-            escaped(&name)
-        );
-        if legend.matches('■').count() == 3 && lines.len() > 3 {
-            let _ = write!(legend, "and {}", lines.len() - 3);
-            legend.push_str("<!-- -->");
+        legend.add(&name, colour);
+    }
+    let (x, y) = (x + EDGE, y + HEIGHT - 14.0);
+    let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\">{}</text>", legend.text());
+}
+
+/// As many names as there is room for.
+#[derive(Default)]
+struct Legend {
+    text: String,
+    length: usize,
+    left_out: usize,
+}
+
+impl Legend {
+    fn add(&mut self, name: &str, colour: &str) {
+        self.length += name.chars().count() + 3;
+        if self.length > LONGEST_LEGEND {
+            self.left_out += 1;
+        } else if !name.is_empty() {
+            let name = escaped(name);
+            let _ = write!(
+                self.text,
+                "<tspan style=\"fill:{colour}\">■</tspan> {name} "
+            );
         }
     }
-    let legend = legend.split("<!-- -->").next().unwrap_or_default();
-    let _ = writeln!(
-        svg,
-        "<text x=\"{}\" y=\"{}\">{legend}</text>",
-        x + EDGE,
-        y + HEIGHT - 14.0
-    );
+
+    fn text(self) -> String {
+        match self.left_out {
+            0 => self.text,
+            more => format!("{}and {more} more", self.text),
+        }
+    }
 }
 
 /// What tells a line from the others of its panel.
