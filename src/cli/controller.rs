@@ -2,6 +2,7 @@
 
 use super::network::{NetworkArguments, OwnArguments};
 use super::process::{self, MetricsArguments};
+use crate::admission::Configuration;
 use crate::api::duration;
 use crate::cloud::gate::Limits;
 use crate::controller::lease::{Claim, Election, Times};
@@ -144,15 +145,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
-    if let Some(name) = namespaces.as_ref().and_then(|served| {
-        let mut shared = admission.shared_namespaces().iter();
-        shared.find(|name| !served.contains(name))
-    }) {
-        warn!(
-            namespace = name,
-            "the ImageRefs of a shared namespace that --namespaces does not name are in no ImageCatalog"
-        );
-    }
+    warn_of_unserved(namespaces.as_deref(), &admission);
     metrics.waits();
     process::serve_metrics(metrics_address, &metrics, &health).await?;
     let mut election = candidate(&lease, &operator_namespace, &instance).await?;
@@ -218,6 +211,19 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     ended.context("the controller ended")?;
     info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which shared namespace is not served.
+fn warn_of_unserved(namespaces: Option<&[String]>, admission: &Configuration) {
+    if let Some(name) = namespaces.and_then(|served| {
+        let mut shared = admission.shared_namespaces().iter();
+        shared.find(|name| !served.contains(name))
+    }) {
+        warn!(
+            namespace = name,
+            "the ImageRefs of a shared namespace that --namespaces does not name are in no ImageCatalog"
+        );
+    }
 }
 
 /// A candidate for the lease; `None` where the process works without one.

@@ -3,6 +3,8 @@
 //! Owns the drawing. Must not know what is drawn. The invariant that would break first: every series of
 //! a panel that is drawn is in it.
 
+use super::prometheus::Series;
+use super::queries::Drawn;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -27,17 +29,18 @@ const STYLE: &str = "<style>text{font:11px system-ui,sans-serif;fill:#333}.title
     .frame{fill:none;stroke:#888;stroke-opacity:.4}.series{fill:none;stroke-width:1.6}\
     @media(prefers-color-scheme:dark){text{fill:#ddd}}</style>";
 
-/// A line: its labels and its points.
-type Line = (Value, Vec<(f64, f64)>);
+/// A line: its name and its points.
+type Line<'a> = (String, &'a [(f64, f64)]);
 
 /// Draws the panels that have lines, those of one title in one frame.
-pub(super) fn svg(queries: &[(String, Vec<Line>)], time: (f64, f64)) -> String {
-    let mut panels: Vec<(&str, Vec<&Line>)> = Vec::new();
-    for (title, lines) in queries {
-        let lines = lines.iter().filter(|(_, points)| points.len() > 1);
-        match panels.last_mut().filter(|(last, _)| last == title) {
+pub(super) fn svg(queries: &[(Drawn, Vec<Series>)], time: (f64, f64)) -> String {
+    let mut panels: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
+    for (drawn, series) in queries {
+        let series = series.iter().filter(|(_, points)| points.len() > 1);
+        let lines = series.map(|(labels, points)| (name(&drawn.legend, labels), points.as_slice()));
+        match panels.last_mut().filter(|(last, _)| *last == drawn.title) {
             Some((_, all)) => all.extend(lines),
-            None => panels.push((title, lines.collect())),
+            None => panels.push((&drawn.title, lines.collect())),
         }
     }
     panels.retain(|(_, lines)| !lines.is_empty());
@@ -57,7 +60,7 @@ pub(super) fn svg(queries: &[(String, Vec<Line>)], time: (f64, f64)) -> String {
     svg
 }
 
-fn panel(svg: &mut String, title: &str, lines: &[&Line], (x, y): (f64, f64), time: (f64, f64)) {
+fn panel(svg: &mut String, title: &str, lines: &[Line<'_>], (x, y): (f64, f64), time: (f64, f64)) {
     let values = || {
         lines
             .iter()
@@ -91,10 +94,10 @@ fn panel(svg: &mut String, title: &str, lines: &[&Line], (x, y): (f64, f64), tim
         shown(high),
     );
     let mut legend = Legend::default();
-    for ((labels, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+    for ((name, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
         let mut path = String::new();
         let mut before = f64::NEG_INFINITY;
-        for point in points {
+        for point in *points {
             // Where nothing was, there is no line.
             let to = if point.0 - before > MOST_APART {
                 'M'
@@ -105,13 +108,12 @@ fn panel(svg: &mut String, title: &str, lines: &[&Line], (x, y): (f64, f64), tim
             let _ = write!(path, "{to}{x:.1} {y:.1}");
             before = point.0;
         }
-        let name = name(labels);
         let _ = writeln!(
             svg,
             "<path class=\"series\" stroke=\"{colour}\" d=\"{path}\"><title>{}</title></path>",
-            escaped(&name)
+            escaped(name)
         );
-        legend.add(&name, colour);
+        legend.add(name, colour);
     }
     let (x, y) = (x + EDGE, y + HEIGHT - 14.0);
     let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\">{}</text>", legend.text());
@@ -147,16 +149,15 @@ impl Legend {
     }
 }
 
-/// What tells a line from the others of its panel.
-fn name(labels: &Value) -> String {
+/// The legend with the labels in it.
+fn name(legend: &str, labels: &Value) -> String {
     let labels = labels.as_object().into_iter().flatten();
-    let told = labels
-        .filter(|(name, _)| !["__name__", "job", "instance", "kind"].contains(&name.as_str()));
-    let told: Vec<_> = told
-        .filter_map(|(_, value)| value.as_str())
-        .filter(|text| !text.is_empty())
-        .collect();
-    told.join(" ")
+    labels.fold(legend.to_owned(), |text, (label, value)| {
+        text.replace(
+            &format!("{{{{{label}}}}}"),
+            value.as_str().unwrap_or_default(),
+        )
+    })
 }
 
 fn shown(value: f64) -> String {
