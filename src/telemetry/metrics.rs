@@ -81,7 +81,6 @@ impl fmt::Debug for Metrics {
 }
 
 impl Default for Metrics {
-    #[expect(clippy::too_many_lines, reason = "one table of names")]
     fn default() -> Self {
         let mut register = Register::default();
         let to = &mut register;

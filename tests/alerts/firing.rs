@@ -53,14 +53,8 @@ fn look_again(scene: &Scene, request: &str) {
     scene.kubectl(&["annotate", "--overwrite", "imageref", "--all", &annotation]);
 }
 
-#[test]
-fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() {
-    if !cluster::require_prometheus() {
-        return;
-    }
-    let Some(mut scene) = own_scene(true) else {
-        return;
-    };
+/// An operator that names ImageRefs in its metrics, and references that are soon too old.
+fn start(scene: &mut Scene) {
     scene.modelarts("default");
     for (n, id) in NOTEBOOKS.iter().enumerate() {
         let spec = format!("interval: 1m, maxStaleness: 1m, source: {{notebook: {{id: {id}}}}}");
@@ -75,6 +69,17 @@ fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() 
     let args = args.map(str::to_owned).to_vec();
     let operator = operator::start_with(scene.cluster, "operator", args, Vec::new());
     scene.operator = Some(operator);
+}
+
+#[test]
+fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() {
+    if !cluster::require_prometheus() {
+        return;
+    }
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
+    start(&mut scene);
     let begun = now();
     let prometheus = Prometheus::start(&address(&scene), &hasty());
     for n in 0..NOTEBOOKS.len() {
@@ -110,6 +115,13 @@ fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() 
     );
     let expired = [("ready", "Unknown"), ("reason", "StaleTooLong")];
     firing(&prometheus, "ImageRefNotReady", &expired);
+    let oldest = || {
+        prometheus
+            .query("imageref_oldest_success_age_seconds")
+            .unwrap()[0]
+            .1
+    };
+    assert!(oldest() > 60.0, "longer than maxStaleness: {}", oldest());
     scene.cloud.clear_faults();
     look_again(&scene, "b");
     let about = [
@@ -118,6 +130,10 @@ fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() 
         "ImageRefNotReady",
     ];
     silent(&prometheus, &about);
+
+    prometheus.wait("a fresh answer for each", || {
+        (oldest() < 60.0).then_some(())
+    });
 
     // A key that the platform does not know.
     scene.apply(&secret("huawei", defaults::HUAWEI_AK, "another"));
@@ -132,11 +148,15 @@ fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() 
     for rule in prometheus.rules() {
         assert_eq!(rule["health"], "ok", "{rule}");
     }
-    // Everything that this scene has shows in the dashboard.
-    let ended = now();
+    every_panel_shows_what_there_is(&prometheus, (begun, now()));
+}
+
+/// Whatever the scene has had shows in the dashboard.
+fn every_panel_shows_what_there_is(prometheus: &Prometheus, time: (f64, f64)) {
     let mut drawn = Vec::new();
-    for (title, query) in queries::of_dashboard() {
-        let series = prometheus.range(&query, (begun, ended), 2);
+    for one in queries::of_dashboard() {
+        let (title, query) = (&one.title, &one.query);
+        let series = prometheus.range(query, time, 2);
         let series = series.unwrap_or_else(|error| panic!("{title}: {query}: {error}"));
         // It asks no registry, has no webhook, and its keys need no exchange.
         let absent = [
@@ -151,9 +171,9 @@ fn faults_of_the_clouds_fire_their_alerts_and_every_panel_shows_what_there_is() 
             is_absent,
             "{title}: {query}"
         );
-        drawn.push((title, series));
+        drawn.push((one, series));
     }
-    let svg = panels::svg(&drawn, (begun, ended));
+    let svg = panels::svg(&drawn, time);
     if std::env::var_os("IMAGEREF_DRAW_DASHBOARD").is_some() {
         let path = std::path::Path::new(super::ROOT).join("docs/dashboard/panels.svg");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -3,6 +3,8 @@
 //! Owns the drawing. Must not know what is drawn. The invariant that would break first: every series of
 //! a panel that is drawn is in it.
 
+use super::prometheus::Series;
+use super::queries::Drawn;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -13,6 +15,10 @@ const ACROSS: usize = 3;
 const EDGE: f64 = 10.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 46.0;
+/// Seconds between two points of one line, at most.
+const MOST_APART: f64 = 5.0;
+/// In characters.
+const LONGEST_LEGEND: usize = 46;
 
 /// Colours that people with colour blindness can tell apart (Okabe and Ito).
 const COLOURS: [&str; 7] = [
@@ -23,17 +29,18 @@ const STYLE: &str = "<style>text{font:11px system-ui,sans-serif;fill:#333}.title
     .frame{fill:none;stroke:#888;stroke-opacity:.4}.series{fill:none;stroke-width:1.6}\
     @media(prefers-color-scheme:dark){text{fill:#ddd}}</style>";
 
-/// A line: its labels and its points.
-type Line = (Value, Vec<(f64, f64)>);
+/// A line: its name and its points.
+type Line<'a> = (String, &'a [(f64, f64)]);
 
 /// Draws the panels that have lines, those of one title in one frame.
-pub(super) fn svg(queries: &[(String, Vec<Line>)], time: (f64, f64)) -> String {
-    let mut panels: Vec<(&str, Vec<&Line>)> = Vec::new();
-    for (title, lines) in queries {
-        let lines = lines.iter().filter(|(_, points)| points.len() > 1);
-        match panels.last_mut().filter(|(last, _)| last == title) {
+pub(super) fn svg(queries: &[(Drawn, Vec<Series>)], time: (f64, f64)) -> String {
+    let mut panels: Vec<(&str, Vec<Line<'_>>)> = Vec::new();
+    for (drawn, series) in queries {
+        let series = series.iter().filter(|(_, points)| points.len() > 1);
+        let lines = series.map(|(labels, points)| (name(&drawn.legend, labels), points.as_slice()));
+        match panels.last_mut().filter(|(last, _)| *last == drawn.title) {
             Some((_, all)) => all.extend(lines),
-            None => panels.push((title, lines.collect())),
+            None => panels.push((&drawn.title, lines.collect())),
         }
     }
     panels.retain(|(_, lines)| !lines.is_empty());
@@ -53,7 +60,7 @@ pub(super) fn svg(queries: &[(String, Vec<Line>)], time: (f64, f64)) -> String {
     svg
 }
 
-fn panel(svg: &mut String, title: &str, lines: &[&Line], (x, y): (f64, f64), time: (f64, f64)) {
+fn panel(svg: &mut String, title: &str, lines: &[Line<'_>], (x, y): (f64, f64), time: (f64, f64)) {
     let values = || {
         lines
             .iter()
@@ -86,49 +93,71 @@ fn panel(svg: &mut String, title: &str, lines: &[&Line], (x, y): (f64, f64), tim
         y + 34.0,
         shown(high),
     );
-    let mut legend = String::new();
-    for ((labels, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
-        let path: Vec<_> = points
-            .iter()
-            .map(place)
-            .map(|(x, y)| format!("{x:.1} {y:.1}"))
-            .collect();
-        let name = name(labels);
+    let mut legend = Legend::default();
+    for ((name, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+        let mut path = String::new();
+        let mut before = f64::NEG_INFINITY;
+        for point in *points {
+            // Where nothing was, there is no line.
+            let to = if point.0 - before > MOST_APART {
+                'M'
+            } else {
+                'L'
+            };
+            let (x, y) = place(point);
+            let _ = write!(path, "{to}{x:.1} {y:.1}");
+            before = point.0;
+        }
         let _ = writeln!(
             svg,
-            "<path class=\"series\" stroke=\"{colour}\" d=\"M{}\"><title>{}</title></path>",
-            path.join("L"),
-            escaped(&name)
+            "<path class=\"series\" stroke=\"{colour}\" d=\"{path}\"><title>{}</title></path>",
+            escaped(name)
         );
-        let _ = write!(
-            legend,
-            "<tspan fill=\"{colour}\">■</tspan> {} ",
-            escaped(&name)
-        );
-        if legend.matches('■').count() == 3 && lines.len() > 3 {
-            let _ = write!(legend, "and {}", lines.len() - 3);
-            legend.push_str("<!-- -->");
-        }
+        legend.add(name, colour);
     }
-    let legend = legend.split("<!-- -->").next().unwrap_or_default();
-    let _ = writeln!(
-        svg,
-        "<text x=\"{}\" y=\"{}\">{legend}</text>",
-        x + EDGE,
-        y + HEIGHT - 14.0
-    );
+    let (x, y) = (x + EDGE, y + HEIGHT - 14.0);
+    let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\">{}</text>", legend.text());
 }
 
-/// What tells a line from the others of its panel.
-fn name(labels: &Value) -> String {
+/// As many names as there is room for.
+#[derive(Default)]
+struct Legend {
+    text: String,
+    length: usize,
+    left_out: usize,
+}
+
+impl Legend {
+    fn add(&mut self, name: &str, colour: &str) {
+        self.length += name.chars().count() + 3;
+        if self.length > LONGEST_LEGEND {
+            self.left_out += 1;
+        } else if !name.is_empty() {
+            let name = escaped(name);
+            let _ = write!(
+                self.text,
+                "<tspan style=\"fill:{colour}\">■</tspan> {name} "
+            );
+        }
+    }
+
+    fn text(self) -> String {
+        match self.left_out {
+            0 => self.text,
+            more => format!("{}and {more} more", self.text),
+        }
+    }
+}
+
+/// The legend with the labels in it.
+fn name(legend: &str, labels: &Value) -> String {
     let labels = labels.as_object().into_iter().flatten();
-    let told = labels
-        .filter(|(name, _)| !["__name__", "job", "instance", "kind"].contains(&name.as_str()));
-    let told: Vec<_> = told
-        .filter_map(|(_, value)| value.as_str())
-        .filter(|text| !text.is_empty())
-        .collect();
-    told.join(" ")
+    labels.fold(legend.to_owned(), |text, (label, value)| {
+        text.replace(
+            &format!("{{{{{label}}}}}"),
+            value.as_str().unwrap_or_default(),
+        )
+    })
 }
 
 fn shown(value: f64) -> String {

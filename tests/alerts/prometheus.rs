@@ -27,6 +27,9 @@ pub(super) fn promtool(folder: &Path, args: &[&str]) -> Result<(), String> {
     output.status.success().then_some(()).ok_or(said)
 }
 
+/// Labels of a series, and times and values.
+pub(super) type Series = (Value, Vec<(f64, f64)>);
+
 /// It ends when it is dropped.
 pub(super) struct Prometheus {
     server: Server,
@@ -139,7 +142,7 @@ impl Prometheus {
         expr: &str,
         (start, end): (f64, f64),
         step: u32,
-    ) -> Result<Vec<(Value, Vec<(f64, f64)>)>, String> {
+    ) -> Result<Vec<Series>, String> {
         let [start, end, step] = [start.to_string(), end.to_string(), step.to_string()];
         let query = [
             ("query", expr),
@@ -174,7 +177,7 @@ impl Prometheus {
         let groups = data["groups"].as_array().cloned().unwrap_or_default();
         let rules = groups
             .iter()
-            .flat_map(|group| group["rules"].as_array().cloned());
+            .filter_map(|group| group["rules"].as_array().cloned());
         rules.flatten().collect()
     }
 }

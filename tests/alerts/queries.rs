@@ -31,16 +31,30 @@ const WORDS: [&str; 17] = [
     "bool",
 ];
 
-/// The queries of the dashboard, each with its panel's title.
-pub(super) fn of_dashboard() -> Vec<(String, String)> {
+/// A query of the dashboard.
+#[derive(Clone, Debug)]
+pub(super) struct Drawn {
+    /// The title of its panel.
+    pub(super) title: String,
+    pub(super) query: String,
+    /// What names its lines, with labels in double braces.
+    pub(super) legend: String,
+}
+
+/// The queries of the dashboard.
+pub(super) fn of_dashboard() -> Vec<Drawn> {
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let queries = panels.iter().flat_map(|panel| {
         let title = panel["title"].as_str().unwrap().to_owned();
         let targets = panel["targets"].as_array().into_iter().flatten();
         targets.map(move |target| {
-            let expr = target["expr"].as_str().unwrap();
-            (title.clone(), expr.replace("$__rate_interval", "1m"))
+            let text = |key: &str| target[key].as_str().unwrap().to_owned();
+            Drawn {
+                title: title.clone(),
+                query: text("expr").replace("$__rate_interval", "1m"),
+                legend: text("legendFormat"),
+            }
         })
     });
     queries.collect()
@@ -142,7 +156,8 @@ fn of_page(page: &str) -> Vec<String> {
 fn every_query_is_of_metrics_that_exist_by_labels_that_they_have() {
     let metrics = Metrics::default();
     let described = metrics.descriptions();
-    let mut queries = of_dashboard();
+    let drawn = of_dashboard().into_iter();
+    let mut queries: Vec<_> = drawn.map(|one| (one.title, one.query)).collect();
     assert!(queries.len() > 40, "{}", queries.len());
     queries.extend(alerts().into_iter().map(|rule| (rule.alert, rule.expr)));
     let mut pages = vec!["docs/metrics.md".to_owned()];
@@ -178,6 +193,28 @@ fn every_query_is_of_metrics_that_exist_by_labels_that_they_have() {
                     });
                 assert!(kept.contains(label) && stays, "{}: {label}", rule.alert);
             }
+        }
+    }
+}
+
+#[test]
+fn every_legend_names_its_lines_by_labels_that_the_query_leaves() {
+    for Drawn {
+        title,
+        query,
+        legend,
+    } in of_dashboard()
+    {
+        for part in legend.split("{{").skip(1) {
+            let label = part.split("}}").next().unwrap();
+            let lists = query.split("by (").skip(1);
+            let mut labels = lists.flat_map(|list| list.split(')').next().unwrap().split(", "));
+            let is_left = if query.contains("by (") {
+                labels.any(|each| each == label)
+            } else {
+                OF_TARGETS.contains(&label)
+            };
+            assert!(is_left, "{title}: {label} of {query}");
         }
     }
 }
@@ -248,9 +285,4 @@ fn the_dashboard_is_one_that_grafana_can_import() {
             );
         }
     }
-    assert!(
-        Path::new(super::ROOT)
-            .join("docs/dashboard/panels.svg")
-            .exists()
-    );
 }
