@@ -183,11 +183,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
         .map_or_else(|| "imageref".into(), |name| name.trim().to_owned());
     let namespaces = served(namespaces)?;
     warn_of_unlisted(&admission, namespaces.as_deref());
-    if let Some(selector) = share.selector() {
-        let client = super::cluster::connect().await?;
-        let checked = share.check(&client, namespaces.as_deref()).await;
-        checked.map_err(|why| anyhow!("--selector {selector:?} cannot be read: {why}"))?;
-    }
+    check(&share, namespaces.as_deref()).await?;
     metrics.waits();
     process::serve_metrics(metrics_address, &metrics, &health).await?;
     let mut election = candidate(&lease, &operator_namespace, &instance).await?;
@@ -266,6 +262,16 @@ fn warn_of_unlisted(admission: &Configuration, namespaces: Option<&[String]>) {
             "the ImageRefs of a shared namespace that --namespaces does not name are in no ImageCatalog"
         );
     }
+}
+
+/// Refuses a selector that the API server cannot read.
+async fn check(share: &Share, namespaces: Option<&[String]>) -> Result<()> {
+    let Some(selector) = share.selector() else {
+        return Ok(());
+    };
+    let client = super::cluster::connect().await?;
+    let checked = share.check(&client, namespaces).await;
+    checked.map_err(|why| anyhow!("--selector {selector:?} cannot be read: {why}"))
 }
 
 /// A candidate for the lease; `None` where the process works without one.
