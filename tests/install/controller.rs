@@ -1,4 +1,7 @@
 //! The rights of the controller: what is declared, and what is seen without each right.
+//!
+//! Owns the table of its rights. The invariant that would break first: each start finds objects without a
+//! status and no lease, so that every right is used again.
 
 use super::super::metrics::get;
 use super::super::operator::{self, condition};
