@@ -6,6 +6,7 @@
 //! every run the process has all rights of its account, or all but one.
 
 mod controller;
+mod installed;
 mod needs;
 mod people;
 mod release;
