@@ -1,10 +1,12 @@
 //! The operator as it is installed: with exactly the rights that it is given, each of which is needed.
 //!
-//! Owns a control plane for each way of installing. Must not know why a right is needed: the tables of
-//! `install/needs.rs` and `install/webhook.rs` say what people see without it. The invariant that would
-//! break first: in every run the process has all rights of its account but one.
+//! Helm installs the chart into real control planes; the operator's binary runs as the `ServiceAccount` and
+//! with the arguments of the rendered Deployments. The tables of `install/controller.rs` and
+//! `install/webhook.rs` say what people see without each right. The invariant that would break first: in
+//! every run the process has all rights of its account, or all but one.
 
 mod controller;
+mod installed;
 mod needs;
 mod people;
 mod release;

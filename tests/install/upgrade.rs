@@ -3,7 +3,7 @@
 //! Owns the order of the steps, and which chart is the previous one. The invariant that would break first:
 //! no step writes, or deletes, an object of ours; their versions show it.
 
-use super::controller::Installed;
+use super::installed::Installed;
 use super::needs::{Bench, until};
 use super::release::{HOME, NAME, Release, chart};
 use fakecloud::defaults::SEED_NOTEBOOK_ID;

@@ -1,4 +1,7 @@
 //! The rights of the webhook that makes its certificate itself, and what is seen without each.
+//!
+//! Owns the table of its rights. The invariant that would break first: each start finds no certificate, so
+//! that every right is used again.
 
 use super::super::metrics::get;
 use super::needs::{Bench, Row, Seen, each_is_needed, until};

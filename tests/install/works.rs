@@ -2,7 +2,7 @@
 //! `helm test` ends well.
 
 use super::super::metrics::get;
-use super::controller::Installed;
+use super::installed::Installed;
 use super::needs::{SOON, each_fails, nothing_is_refused, until};
 use super::release::{HOME, NAME, Release, address};
 use super::rights::{self, Right};
