@@ -60,9 +60,15 @@ fn every_flag_that_a_sentence_names_is_ours_and_every_flag_is_on_the_page_of_the
             .any(|span| span.split(ends).next() == Some(name))
     };
     for (flag, variables) in flags {
-        assert!(!untold(&flag), "docs/cli.md and docs/kubectl.md lack {flag}");
+        assert!(
+            !untold(&flag),
+            "docs/cli.md and docs/kubectl.md lack {flag}"
+        );
         for variable in variables {
-            assert!(!untold(&variable), "docs/cli.md and docs/kubectl.md lack {variable}");
+            assert!(
+                !untold(&variable),
+                "docs/cli.md and docs/kubectl.md lack {variable}"
+            );
         }
     }
 }
