@@ -20,6 +20,7 @@ use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Who writes, in the managed fields of what the command line changes.
 pub(super) const FIELD_MANAGER: &str = "imageref-cli";
@@ -105,7 +106,13 @@ async fn infer() -> Result<Config> {
         .context("finding the cluster: run inside one, or set KUBECONFIG")
 }
 
-/// Without the proxy that leads to the clouds.
+/// The longest silence of the API server that is taken for one with nothing to say. A watch that begins
+/// or a list that is not answered has no other end: a connection that died without a word would hold a
+/// watch up for as long as the system keeps it. A watch may be silent for its whole life, which kube
+/// sets to 290 s.
+const SILENCE: Duration = Duration::from_secs(310);
+
+/// Without the proxy that leads to the clouds, and with an end to silence.
 fn direct(mut config: Config) -> Config {
     // With a kubeconfig the library takes this variable for its own, whatever NO_PROXY says. One
     // that the kubeconfig itself names is kept.
@@ -114,5 +121,27 @@ fn direct(mut config: Config) -> Config {
     if ours.and_then(|proxy| proxy.parse().ok()) == config.proxy_url {
         config.proxy_url = None;
     }
+    config.read_timeout = Some(config.read_timeout.unwrap_or(SILENCE));
+    // It counts from the request, not from when a connection of the pool was last used.
+    config.reset_reader_on_write = true;
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::api::{Api, WatchParams};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_nobody_answers_ends() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let client = client(Config::new(url.parse().unwrap())).unwrap();
+        let namespaces: Api<Namespace> = Api::all(client);
+        let params = WatchParams::default();
+        let watch = namespaces.watch(&params, "0");
+        let ended = tokio::time::timeout(SILENCE * 2, watch).await;
+        assert!(ended.expect("it waits for ever").is_err());
+    }
 }
