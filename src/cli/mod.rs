@@ -18,6 +18,9 @@ mod resolve;
 mod verdicts;
 mod webhook;
 
+#[doc(hidden)]
+pub use check::fuzzing;
+
 use crate::telemetry;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

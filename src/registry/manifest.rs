@@ -82,7 +82,10 @@ struct Platformed {
 impl Platformed {
     /// The platform, if it is one: a name that is no word names nothing.
     fn platform(&self) -> Option<Platform> {
-        let word = |text: &Option<String>| clean(text.as_deref()?, LONGEST_WORD);
+        // Words are written with slashes between them: one inside would make another platform.
+        let word = |text: &Option<String>| {
+            clean(text.as_deref()?, LONGEST_WORD).filter(|word| !word.contains('/'))
+        };
         Some(Platform {
             os: word(&self.os)?,
             architecture: word(&self.architecture)?,
@@ -311,6 +314,11 @@ mod tests {
         assert_eq!(of(json!({"os": "linux"})), Ok(None));
         assert_eq!(of(json!({"os": " ", "architecture": "a"})), Ok(None));
         assert!(of(json!({"os": 3, "architecture": "a"})).is_err());
+        // Read back, it would be arm64.
+        assert_eq!(
+            of(json!({"os": "linux/arm64", "architecture": "amd64"})),
+            Ok(None)
+        );
     }
 
     proptest! {
