@@ -6,8 +6,8 @@
 
 use super::management::{self, Ask, Reply};
 use super::paging::{Cut, Found, Page, Paging};
-use super::transport::{self, Answer};
-use super::{Cloud, Credential, modelarts, pai, refusal};
+use super::transport::Answer;
+use super::{Cloud, Credential, modelarts, pai};
 use crate::facts::notebook::NotebookPage;
 use crate::facts::{Facts, Failure};
 use jiff::Timestamp;
@@ -120,14 +120,4 @@ pub fn list(pages: &[&[u8]], limit: u64, bound: Option<&str>) -> Result<Listed, 
         pages,
         decided,
     })
-}
-
-/// What is shown of a platform's words.
-pub fn quoted(text: &str) -> String {
-    refusal::quotable(text)
-}
-
-/// Whether the host is this machine.
-pub fn is_loopback(host: &str) -> bool {
-    transport::is_loopback(host)
 }

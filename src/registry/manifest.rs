@@ -94,7 +94,10 @@ impl Platformed {
     }
 
     fn is_unknown(&self) -> bool {
-        let unknown = |text: &Option<String>| text.as_deref() == Some("unknown");
+        let unknown = |text: &Option<String>| {
+            let word = text.as_deref().and_then(|text| clean(text, LONGEST_WORD));
+            word.as_deref() == Some("unknown")
+        };
         unknown(&self.os) && unknown(&self.architecture)
     }
 }

@@ -238,6 +238,10 @@ pub(crate) fn admission_configuration(bytes: &[u8]) {
                 Err(_) => File::default(),
             };
             let written = serde_json::to_string(&file).expect("it is JSON");
+            // JSON has characters raw that YAML takes as escapes alone.
+            if !written.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+                return;
+            }
             let again = Configuration::read(&written).expect("the same in JSON");
             assert_eq!(format!("{again:?}"), format!("{read:?}"));
         }

@@ -78,8 +78,13 @@ pub(crate) fn pod_image(bytes: &[u8]) {
     };
     match PodImage::parse(image, &mirrors) {
         Ok(read) => {
+            // A mirror may have a longer name than any image.
+            if read.repository().len() > 255 {
+                return;
+            }
             let written = read.to_string();
-            assert_eq!(PodImage::parse(&written, &mirrors).as_ref(), Ok(&read));
+            let none = Mirrors::default();
+            assert_eq!(PodImage::parse(&written, &none).as_ref(), Ok(&read));
             assert!(read.tag().is_some() || read.digest().is_some());
             let exact = Exemption::parse(&written).expect("an image with its host");
             assert!(exact.covers(&read), "{written}");
@@ -117,7 +122,7 @@ pub(crate) fn lite_server_answer(bytes: &[u8]) {
     let read =
         |value: &Value| -> Option<LiteServerImage> { serde_json::from_value(value.clone()).ok() };
     let listed = |value: Value| -> Option<LiteServerImage> {
-        let page = serde_json::json!({"images": [value], "total": 1});
+        let page = serde_json::json!({"data": [value], "total": 1});
         let page: LiteServerPage = serde_json::from_value(page).expect("any object is one");
         assert_eq!(page.received, 1);
         page.data.into_iter().next()

@@ -10,7 +10,7 @@ use imageref::api::validation::validate;
 use imageref::api::{ClusterImageProvider, ImageProvider, ImageRef};
 use imageref::cli::fuzzing::{Checked, check};
 use imageref::cloud::identity::{NearUri, Region};
-use imageref::cloud::{AllowedEndpoints, fuzzing, modelarts, pai};
+use imageref::cloud::{AllowedEndpoints, modelarts, pai};
 use imageref::lock::{Form, Lock};
 use imageref::plan::Account;
 use serde::de::DeserializeOwned;
@@ -171,12 +171,11 @@ pub(crate) fn endpoint(bytes: &[u8]) {
             Err(why) => assert!(!why.contains(char::is_control), "{why:?}"),
         }
     }
-    assert_eq!(
-        Region::new(&region).is_ok(),
-        Region::new(region.trim()).is_ok() && region == region.trim()
-    );
+    if let Ok(region) = Region::new(&region) {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        assert!(region.as_str().bytes().all(plain));
+    }
     if let Some(address) = address {
-        assert!(!fuzzing::is_loopback(&format!("{address}.example")));
         match NearUri::new(&address) {
             Ok(uri) => {
                 let shown = format!("{uri:?}");

@@ -46,7 +46,7 @@ macro_rules! targets {
 targets! {
     facts::duration: "durations are those of the CRD's pattern, and are read back as written",
     facts::image_reference: "references, digests and platforms are read back as printed, and errors repeat nothing",
-    facts::pod_image: "a node's defaults and mirrors change an image once, and an exemption covers itself",
+    facts::pod_image: "an image with a node's defaults and mirrors is read back as printed, and its exemption covers it",
     facts::notebook_answer: "a get and a list give equal bounded facts that a status keeps",
     facts::lite_server_answer: "a get and a list give equal bounded facts that a status keeps",
     facts::pai_answer: "a get and a list give equal bounded facts that a status keeps",
@@ -61,7 +61,7 @@ targets! {
     registry::registry_token: "a token shows nowhere",
     registry::registry_error: "an error is one bounded line without login and token",
     registry::registry_login: "logins of SWR and Container Registry show nowhere and can be sent",
-    registry::docker_config: "logins are few, can be sent and show nowhere, whatever the order of the file",
+    registry::docker_config: "logins are few, can be sent and show nowhere",
     admission::admission_review: "every review with a uid has an answer that an API server takes, strict about what is not known",
     admission::workload: "pods and images are bounded, an update that changes nothing passes, findings say what to do",
     admission::admission_configuration: "a configuration means the same in JSON, and mistakes are one line",
