@@ -232,11 +232,8 @@ pub(crate) fn admission_configuration(bytes: &[u8]) {
     };
     match Configuration::read(text) {
         Ok(read) => {
-            let file: File = match serde_saphyr::from_str(text) {
-                Ok(file) => file,
-                // Nothing but white space.
-                Err(_) => File::default(),
-            };
+            // Nothing but white space is the default.
+            let file: File = serde_saphyr::from_str(text).unwrap_or_default();
             let written = serde_json::to_string(&file).expect("it is JSON");
             // JSON has characters raw that YAML takes as escapes alone.
             if !written.bytes().all(|b| (b' '..=b'~').contains(&b)) {

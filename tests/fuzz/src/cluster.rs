@@ -30,8 +30,8 @@ pub(crate) fn token_claims(bytes: &[u8]) {
             audiences.map(|audience| controller::is_of(&token, uid, audience))
         };
         let found = [of("uid-1"), of("uid-2"), of("")];
-        let taken = found.as_flattened().iter().filter(|taken| **taken).count();
-        assert!(taken <= 1);
+        let of_it = found.as_flattened().iter().filter(|is| **is).count();
+        assert!(of_it <= 1);
     }
 }
 

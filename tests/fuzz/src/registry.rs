@@ -24,10 +24,11 @@ pub(crate) fn challenge(bytes: &[u8]) {
     };
     assert!(!realm.is_empty() && realm.len() <= text.len());
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut written = format!("Bearer realm=\"{}\"", quoted(&realm));
-    if let Some(service) = &service {
-        written += &format!(",service=\"{}\"", quoted(service));
-    }
+    let realm_part = format!("Bearer realm=\"{}\"", quoted(&realm));
+    let service_part = service
+        .as_ref()
+        .map(|service| format!(",service=\"{}\"", quoted(service)));
+    let written = realm_part + &service_part.unwrap_or_default();
     // More is not read.
     if written.len() <= 8 * 1024 {
         let again = fuzzing::challenge([written.as_str()]);
@@ -57,7 +58,8 @@ pub(crate) fn manifest(bytes: &[u8]) {
             let written = entries
                 .iter()
                 .map(|(digest, platform)| entry(digest, platform.as_ref()));
-            let written = json!({"schemaVersion": 2, "manifests": Vec::from_iter(written)});
+            let written: Vec<_> = written.collect();
+            let written = json!({"schemaVersion": 2, "manifests": written});
             let again = fuzzing::manifest(written.to_string().as_bytes());
             assert_eq!(again, Ok(Said::Index(entries.clone())));
             let platforms: Vec<_> = entries.into_iter().filter_map(|(_, p)| p).collect();
