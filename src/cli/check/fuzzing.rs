@@ -19,7 +19,7 @@ pub struct Checked {
     pub workloads: usize,
     /// How many references with a status, and how many to ask the clouds about.
     pub references: usize,
-    /// The report in every form.
+    /// The report in every form; empty without a workload.
     pub texts: Vec<String>,
 }
 
@@ -45,7 +45,10 @@ pub fn check(bytes: &[u8], asks: bool) -> Option<Checked> {
             problems: problems.iter().map(ToString::to_string).collect(),
             workloads: report.judged.len(),
             references: manifests.refs.answered.len() + manifests.to_ask.refs.len(),
-            texts: texts(&report).unwrap_or_default(),
+            texts: match report.judged.as_slice() {
+                [] => Vec::new(),
+                _ => texts(&report).unwrap_or_default(),
+            },
         }
     });
     checked.ok()

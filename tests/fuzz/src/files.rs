@@ -55,6 +55,9 @@ pub(crate) fn manifest_stream(bytes: &[u8]) {
                 assert_unseen(problem);
             }
         }
+        if workloads == 0 {
+            continue;
+        }
         // A table, JSON, SARIF, annotations.
         let [table, json, sarif, _] = texts.as_slice() else {
             panic!("a report in four forms");

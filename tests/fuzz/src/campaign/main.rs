@@ -46,8 +46,15 @@ struct Arguments {
     corpus: PathBuf,
 }
 
-fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    run(&Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+/// 1 is for findings.
+fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folders = Folders::new(&arguments.state, &arguments.corpus);
     let names = names(&arguments.targets, &folders)?;
     if arguments.fresh {
