@@ -18,7 +18,7 @@ tools:
 	@command -v cc >/dev/null || { echo "a C compiler is missing: install gcc or clang" >&2; exit 2; }
 
 .PHONY: control-plane
-control-plane: ## Build kube-apiserver, etcd, kubectl and a registry from their pinned Go modules (cached in target/)
+control-plane: ## Build kube-apiserver, etcd, kubectl, a registry, helm and Prometheus from pinned Go modules (cached in target/)
 	@tests/cluster/build.sh
 
 .PHONY: test
@@ -49,7 +49,7 @@ demo: tools ## Run the main job end to end; KEEP=1 leaves it running
 	@tests/cluster/build.sh & control_plane=$$!; \
 	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
 	  echo "building the operator, the simulated clouds and the test cluster" >&2; \
-	  $(CARGO) build --workspace --exclude bench --bins; \
+	  $(CARGO) build --workspace --exclude bench --exclude fuzz --bins; \
 	  wait $$control_plane; trap - EXIT
 	@examples/demo.sh
 
@@ -99,6 +99,13 @@ test-image: tools ## Build the container image, look into it, and start it besid
 .PHONY: test-otlp
 test-otlp: tools control-plane ## Test the traces, which are compiled in by a feature
 	$(CARGO) test --features otlp --test suite -- traces
+
+.PHONY: fuzz
+fuzz: tools ## Fuzz each parser of outside data SECONDS=60 long, adding to earlier runs; TARGETS=a,b FRESH=1 WITHIN=3300
+	@command -v c++ >/dev/null || { echo "a C++ compiler is missing: install g++ or clang" >&2; exit 2; }
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/instrument.sh $(CARGO) build -p fuzz --features engine --bins
+	@target/debug/campaign $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGETS),--targets $(TARGETS)) \
+	  $(if $(WITHIN),--within $(WITHIN)) $(if $(FRESH),--fresh)
 
 .PHONY: crds
 crds: tools ## Write crds/ and the chart's copy anew from the types

@@ -24,6 +24,9 @@ mod verdicts;
 mod webhook;
 mod why;
 
+#[doc(hidden)]
+pub use check::fuzzing;
+
 use crate::telemetry;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::path::Path;

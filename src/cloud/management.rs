@@ -236,7 +236,7 @@ impl Reply {
     }
 }
 
-fn reply(
+pub(super) fn reply(
     ask: &Ask<'_>,
     answer: Answer,
     classify: impl Fn(u16, &[u8]) -> Refusal,

@@ -8,6 +8,8 @@
 pub mod address;
 pub mod credential;
 pub mod endpoint;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod guard;
 pub mod identity;

@@ -92,6 +92,23 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+impl Answer {
+    /// What status and headers say; the body is still to come.
+    pub(super) fn head(status: u16, headers: &HeaderMap, now: Timestamp) -> Self {
+        Self {
+            status,
+            request_id: header(headers, "x-request-id")
+                .or_else(|| header(headers, "x-acs-request-id"))
+                .and_then(request_id),
+            retry_after: pause(headers, now),
+            subject_token: header(headers, "x-subject-token").map(SecretString::from),
+            expires: header(headers, "x-swr-expireat").map(str::to_owned),
+            date: header(headers, DATE.as_str()).and_then(date),
+            body: Vec::new(),
+        }
+    }
+}
+
 /// The way that a request takes.
 #[derive(Clone, Copy)]
 pub(super) enum Way<'a> {
@@ -178,17 +195,7 @@ async fn exchange(way: Way<'_>, request: &Request<'_>, now: Timestamp) -> Result
     let sent = call.send().await;
     let mut response = sent.map_err(|error| unreachable(host, is_proxied, &error))?;
     let status = response.status();
-    let answer = Answer {
-        status: status.as_u16(),
-        request_id: header(response.headers(), "x-request-id")
-            .or_else(|| header(response.headers(), "x-acs-request-id"))
-            .and_then(request_id),
-        retry_after: pause(response.headers(), now),
-        subject_token: header(response.headers(), "x-subject-token").map(SecretString::from),
-        expires: header(response.headers(), "x-swr-expireat").map(str::to_owned),
-        date: header(response.headers(), DATE.as_str()).and_then(date),
-        body: Vec::new(),
-    };
+    let answer = Answer::head(status.as_u16(), response.headers(), now);
     let failure = |kind, message: String| Failure {
         kind,
         message,

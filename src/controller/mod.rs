@@ -11,6 +11,8 @@ mod catalogues;
 mod census;
 mod contents;
 mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 mod held;
 pub mod lease;
 mod look;

@@ -172,7 +172,7 @@ struct Account {
 
 /// Whether a token says that it is of this ServiceAccount and for this audience alone. The API
 /// server is trusted; a ServiceAccount made anew under its name since it was read is not.
-fn is_of(token: &SecretString, uid: &str, audience: &str) -> bool {
+pub(super) fn is_of(token: &SecretString, uid: &str, audience: &str) -> bool {
     let payload = token.expose_secret().split('.').nth(1).unwrap_or_default();
     let Ok(claims) = URL_SAFE_NO_PAD.decode(payload) else {
         return false;

@@ -14,6 +14,8 @@
 mod acr;
 mod cache;
 pub mod docker_config;
+#[doc(hidden)]
+pub(super) mod fuzzing;
 mod ground;
 mod key;
 mod swr;

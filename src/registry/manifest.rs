@@ -82,7 +82,10 @@ struct Platformed {
 impl Platformed {
     /// The platform, if it is one: a name that is no word names nothing.
     fn platform(&self) -> Option<Platform> {
-        let word = |text: &Option<String>| clean(text.as_deref()?, LONGEST_WORD);
+        // Words are written with slashes between them: one inside would make another platform.
+        let word = |text: &Option<String>| {
+            clean(text.as_deref()?, LONGEST_WORD).filter(|word| !word.contains('/'))
+        };
         Some(Platform {
             os: word(&self.os)?,
             architecture: word(&self.architecture)?,
@@ -91,7 +94,10 @@ impl Platformed {
     }
 
     fn is_unknown(&self) -> bool {
-        let unknown = |text: &Option<String>| text.as_deref() == Some("unknown");
+        let unknown = |text: &Option<String>| {
+            let word = text.as_deref().and_then(|text| clean(text, LONGEST_WORD));
+            word.as_deref() == Some("unknown")
+        };
         unknown(&self.os) && unknown(&self.architecture)
     }
 }
@@ -311,6 +317,11 @@ mod tests {
         assert_eq!(of(json!({"os": "linux"})), Ok(None));
         assert_eq!(of(json!({"os": " ", "architecture": "a"})), Ok(None));
         assert!(of(json!({"os": 3, "architecture": "a"})).is_err());
+        // Read back, it would be arm64.
+        assert_eq!(
+            of(json!({"os": "linux/arm64", "architecture": "amd64"})),
+            Ok(None)
+        );
     }
 
     proptest! {

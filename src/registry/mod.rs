@@ -12,6 +12,8 @@
 mod access;
 mod challenge;
 mod contents;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gates;
 mod hosts;
 pub mod login;

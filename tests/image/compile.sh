@@ -33,6 +33,10 @@ fi
 
 cargo build --release --locked --bin imageref --target "$target" --features "$features"
 install -D -m 0755 "${CARGO_TARGET_DIR:-target}/$target/release/imageref" "$out/imageref"
+# Symbols of C code stay in a static program otherwise.
+strip=strip
+[ "$cpu" = "$(uname -m)" ] || strip=$cpu-linux-gnu-strip
+"$strip" --strip-all "$out/imageref"
 tests/image/sbom.sh "$target" "$features" >"$out/sbom.json"
 chmod 0644 "$out/sbom.json"
 # Where the TLS library looks for them.

@@ -6,6 +6,8 @@
 //! namespaces and configuration, and nobody is asked who was not to be.
 
 mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod manifests;
 
 use super::cluster::ClusterArguments;

@@ -4,6 +4,7 @@
 //! how objects are read. The invariant that would break first: a name that is printed is a name, not
 //! whatever stood in its place.
 
+use crate::cli::output::printable;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -47,16 +48,17 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        let mut text = self.file.to_string();
         if let Some(line) = self.line {
-            write!(f, ":{line}")?;
+            write!(text, ":{line}")?;
         }
-        for part in [&self.object, &self.path] {
+        for part in [&self.object, &self.path, &self.message] {
             if !part.is_empty() {
-                write!(f, ": {part}")?;
+                write!(text, ": {part}")?;
             }
         }
-        write!(f, ": {}", self.message)
+        // A key of the file may hold what moves the cursor or begins a line.
+        f.write_str(&printable(&text))
     }
 }
 
@@ -191,6 +193,11 @@ mod tests {
         assert_eq!(
             Problem::of_file(&file, None, "is empty").to_string(),
             "a.yaml: is empty"
+        );
+        problem.path = "metadata.labels.a\n\u{1b}[31mb".into();
+        assert_eq!(
+            problem.to_string(),
+            "a.yaml:3: ImageRef a/b: metadata.labels.a\u{fffd}\u{fffd}[31mb: not YAML"
         );
     }
 }

@@ -21,6 +21,7 @@ use crate::admission::{
     extract, mutate, standings, verdict,
 };
 use anyhow::Result;
+use clap::ValueEnum as _;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -67,6 +68,23 @@ enum Form {
     Github,
 }
 
+impl Form {
+    fn text(self, report: &Report) -> Result<String> {
+        Ok(match self {
+            Self::Table => table::text(report),
+            Self::Json => json::text(report)?,
+            Self::Sarif => sarif::text(report)?,
+            Self::Github => github::text(report),
+        })
+    }
+}
+
+/// The report in every form.
+pub(super) fn texts(report: &Report) -> Result<Vec<String>> {
+    let forms = Form::value_variants().iter();
+    forms.map(|form| form.text(report)).collect()
+}
+
 impl JudgeArguments {
     /// The mode of all namespaces, if their labels do not say it.
     pub(super) fn mode(&self) -> Option<Mode> {
@@ -84,12 +102,7 @@ impl JudgeArguments {
 
     /// Prints the report; the exit code of the process.
     pub(super) fn print(&self, report: &Report) -> Result<ExitCode> {
-        let text = match self.output {
-            Form::Table => table::text(report),
-            Form::Json => json::text(report)?,
-            Form::Sarif => sarif::text(report)?,
-            Form::Github => github::text(report),
-        };
+        let text = self.output.text(report)?;
         // A reader that closed the pipe has seen enough, and the exit code is for another.
         if put(&text)? && matches!(self.output, Form::Json | Form::Sarif) {
             say(&findings(report));

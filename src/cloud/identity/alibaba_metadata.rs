@@ -70,7 +70,7 @@ async fn ask(
 }
 
 /// The role's name, which is the whole body; the first line, if there are several.
-fn own_role(answer: &Answer) -> Result<String, Failure> {
+pub(super) fn own_role(answer: &Answer) -> Result<String, Failure> {
     let text = std::str::from_utf8(&answer.body).unwrap_or_default();
     let role = text.lines().next().unwrap_or_default().trim();
     check_role(role).map(|()| role.to_owned()).map_err(|_| {

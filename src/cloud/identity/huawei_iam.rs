@@ -13,8 +13,9 @@ use super::refused::Service;
 use super::{AgencyUser, HUAWEI_AUDIENCE, Identity, Issued, Region, Source};
 use crate::cloud::Credential;
 use crate::cloud::modelarts::sign;
-use crate::cloud::transport::{self, Method};
+use crate::cloud::transport::{self, Answer, Method};
 use crate::facts::{Failure, FailureKind};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -136,19 +137,11 @@ impl Iam<'_> {
 
     /// Sends a call that brings a token.
     async fn token(&self, call: &Call<'_>) -> Result<Issued, Failure> {
-        let mut answer = self.exchanger.send(call).await?;
+        let answer = self.exchanger.send(call).await?;
         if !(200..300).contains(&answer.status) {
             return Err(call.refused(Service::Iam, self.source, &answer));
         }
-        let token = answer.subject_token.take();
-        let token = token.filter(|token| !token.expose_secret().trim().is_empty());
-        let token = token.ok_or_else(|| no_token(self.origin))?;
-        let body: TokenAnswer = crate::cloud::read(self.origin, &answer)?;
-        Ok(Issued {
-            credential: Credential::HuaweiToken(token),
-            issued_at: answer.date.unwrap_or_else(|| self.exchanger.now()),
-            expires_at: body.token.expires_at.as_ref().and_then(keys::instant),
-        })
+        read_token(self.origin, answer, self.exchanger.now())
     }
 
     /// Asks for temporary keys, as somebody or with the proof in the body.
@@ -169,6 +162,23 @@ impl Iam<'_> {
         }
         keys::read(Cloud::Huawei, self.origin, &answer, self.exchanger.now())
     }
+}
+
+/// The token in an answer: itself in a header, its end in the body.
+pub(super) fn read_token(
+    origin: &str,
+    mut answer: Answer,
+    now: Timestamp,
+) -> Result<Issued, Failure> {
+    let token = answer.subject_token.take();
+    let token = token.filter(|token| !token.expose_secret().trim().is_empty());
+    let token = token.ok_or_else(|| no_token(origin))?;
+    let body: TokenAnswer = crate::cloud::read(origin, &answer)?;
+    Ok(Issued {
+        credential: Credential::HuaweiToken(token),
+        issued_at: answer.date.unwrap_or(now),
+        expires_at: body.token.expires_at.as_ref().and_then(keys::instant),
+    })
 }
 
 /// Query and headers of a call to IAM as somebody.

@@ -15,6 +15,8 @@ mod credentials_uri;
 mod endpoints;
 mod entries;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzzing;
 mod huawei_iam;
 mod huawei_metadata;
 mod huawei_sts;

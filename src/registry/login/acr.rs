@@ -85,18 +85,7 @@ pub(super) async fn issue(
     let reply = management
         .alibaba(&listing, "ListInstanceEndpoint", VERSION)
         .await?;
-    let listed: Listed = reply.read()?;
-    let Some(endpoints) = listed
-        .endpoints
-        .filter(|_| listed.is_success != Some(false))
-    else {
-        return Err(unsuccessful(&reply, listed.is_success, credential));
-    };
-    let mut domains = endpoints
-        .iter()
-        .flat_map(|endpoint| endpoint.domains.iter().flatten())
-        .filter_map(|domain| domain.domain.as_deref());
-    if !domains.any(|domain| domain.trim().eq_ignore_ascii_case(host)) {
+    if !names(&reply, host, credential)? {
         let why = format!(
             "{host} is not an address of the instance that acrInstanceId names: set that to the image's own instance, or use a secretRef"
         );
@@ -111,9 +100,35 @@ pub(super) async fn issue(
     let reply = management
         .alibaba(&token, "GetAuthorizationToken", VERSION)
         .await?;
+    let issued = read(&reply, credential)?;
+    let life = reply.life(issued.expires_at, began);
+    Ok(Brought {
+        granted: Granted::Login(issued.into()),
+        life,
+    })
+}
+
+/// Whether an instance names a host as its own.
+pub(super) fn names(reply: &Reply, host: &str, credential: &Credential) -> Result<bool, Failure> {
+    let listed: Listed = reply.read()?;
+    let Some(endpoints) = listed
+        .endpoints
+        .filter(|_| listed.is_success != Some(false))
+    else {
+        return Err(unsuccessful(reply, listed.is_success, credential));
+    };
+    let mut domains = endpoints
+        .iter()
+        .flat_map(|endpoint| endpoint.domains.iter().flatten())
+        .filter_map(|domain| domain.domain.as_deref());
+    Ok(domains.any(|domain| domain.trim().eq_ignore_ascii_case(host)))
+}
+
+/// The login in an answer.
+pub(super) fn read(reply: &Reply, credential: &Credential) -> Result<Issued, Failure> {
     let token: Temporary = reply.read()?;
     if token.is_success == Some(false) {
-        return Err(unsuccessful(&reply, token.is_success, credential));
+        return Err(unsuccessful(reply, token.is_success, credential));
     }
     let username = token
         .temp_username
@@ -122,12 +137,7 @@ pub(super) async fn issue(
         return Err(reply.invalid("holds no login"));
     };
     let expires_at = token.expire_time.as_ref().and_then(instant);
-    let life = reply.life(expires_at, began);
-    let login = Login { username, password };
-    Ok(Brought {
-        granted: Granted::Login(Issued::new(login, expires_at).into()),
-        life,
-    })
+    Ok(Issued::new(Login { username, password }, expires_at))
 }
 
 /// A success by its status that holds nothing.

@@ -9,7 +9,7 @@
 use super::docker_config::{of_auth, secret};
 use super::{Brought, Granted, Issued};
 use crate::cloud::Credential;
-use crate::cloud::management::{Ask, Management};
+use crate::cloud::management::{Ask, Management, Reply};
 use crate::facts::Failure;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -52,6 +52,16 @@ pub(super) async fn issue(
     let began = management.now();
     let project = Some(project_id).filter(|id| !id.is_empty());
     let reply = management.huawei(&ask, SERVICE, region, project).await?;
+    let issued = read(&reply, host)?;
+    let life = reply.life(issued.expires_at, began);
+    Ok(Brought {
+        granted: Granted::Login(issued.into()),
+        life,
+    })
+}
+
+/// The login for a host in an answer.
+pub(super) fn read(reply: &Reply, host: &str) -> Result<Issued, Failure> {
     let body: Body = reply.read()?;
     let own = body
         .auths
@@ -64,12 +74,7 @@ pub(super) async fn issue(
         .auth
         .and_then(of_auth)
         .ok_or_else(|| reply.invalid(&format!("holds a login for {host} that cannot be read")))?;
-    let expires_at = reply.expires().and_then(instant);
-    let life = reply.life(expires_at, began);
-    Ok(Brought {
-        granted: Granted::Login(Issued::new(login, expires_at).into()),
-        life,
-    })
+    Ok(Issued::new(login, reply.expires().and_then(instant)))
 }
 
 /// The host of a key, which may come with a scheme or a slash.

@@ -16,6 +16,8 @@
 
 mod bundle;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod held;
 mod look;
 mod make;
