@@ -5,6 +5,8 @@
 
 use super::{Rendered, cases, rendered, snapshots::changed};
 use crate::on_cluster;
+use crate::operator::Scene;
+use crate::process::own_scene;
 use cluster::Cluster;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -28,12 +30,13 @@ fn namespaces(cluster: &Cluster) {
 
 #[test]
 fn an_api_server_takes_every_object_that_any_value_renders() {
-    let Some(cluster) = on_cluster::cluster() else {
-        return;
-    };
     if !cluster::require_helm() {
         return;
     }
+    // Its own: objects of the same names that others applied in another way bring warnings.
+    let Some(Scene { cluster, .. }) = own_scene(true) else {
+        return;
+    };
     namespaces(cluster);
     let defaults = rendered(&[]);
     let mut all = vec![("defaults".to_owned(), defaults.clone())];
