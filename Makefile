@@ -46,7 +46,7 @@ lint: tools ## Check format and lints, warnings denied
 
 .PHONY: demo
 demo: tools ## Run the main job end to end; KEEP=1 leaves it running
-	@tests/cluster/build.sh & control_plane=$$!; \
+	@tests/cluster/build.sh servers & control_plane=$$!; \
 	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
 	  echo "building the operator, the simulated clouds and the test cluster" >&2; \
 	  $(CARGO) build --workspace --exclude bench --exclude fuzz --bins; \
@@ -55,7 +55,7 @@ demo: tools ## Run the main job end to end; KEEP=1 leaves it running
 
 .PHONY: bench
 bench: tools ## Measure the operator beside a bare client; REFS=100,1000 SCENARIOS=cold_start SECRETS=50000
-	@tests/cluster/build.sh & control_plane=$$!; \
+	@tests/cluster/build.sh servers & control_plane=$$!; \
 	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
 	  $(CARGO) build --release --bin imageref; \
 	  $(CARGO) build --release -p bench; \

@@ -2,8 +2,8 @@
 # Builds the control plane that the tests and the demo run on, from the modules pinned in go.mod:
 # etcd, kube-apiserver and kubectl, into target/control-plane/bin. A second run finds the stamp
 # and does nothing; a first one takes some minutes on two cores and says how far it is. Everything
-# it says goes to stderr. The registry beside it, the judge of GitOps tools and helm have pins and stamps of
-# their own, in registry/, gitops/ and helm/.
+# it says goes to stderr. The registry beside it, the judge of GitOps tools, helm and Prometheus have pins and
+# stamps of their own, in registry/, gitops/, helm/ and prometheus/.
 #
 # The stamp is there only while all three binaries come from these very pins: it goes before the
 # first build and is written after the last check. Binaries are replaced by a rename, so that a
@@ -13,9 +13,12 @@ tools=(etcd kube-apiserver kubectl)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 "$here/registry/build.sh"
-"$here/gitops/build.sh"
-"$here/helm/build.sh"
-"$here/prometheus/build.sh"
+# `build.sh servers` leaves out what only tests use, for the demo and the benchmarks.
+if [ "${1:-}" != servers ]; then
+  "$here/gitops/build.sh"
+  "$here/helm/build.sh"
+  "$here/prometheus/build.sh"
+fi
 
 if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   for tool in "${tools[@]}"; do

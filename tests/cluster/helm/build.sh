@@ -2,7 +2,7 @@
 # Builds helm, with which tests render, check and install the chart, from the module pinned in go.mod
 # beside this, into target/control-plane/bin. It has pins of its own: in the control plane's module they
 # would move Kubernetes' dependencies. A second run finds the stamp and does nothing; a first one takes
-# about two minutes. Everything it says goes to stderr.
+# some minutes. Everything it says goes to stderr.
 set -euo pipefail
 
 [ ! -x "${KUBEBUILDER_ASSETS:-/nowhere}/helm" ] || exit 0
@@ -40,7 +40,7 @@ rm -f "$stamp"
 cd "$here"
 export CGO_ENABLED=0 GOWORK=off
 version=$(go list -m -f '{{.Version}}' helm.sh/helm/v4)
-echo "helm: $version from the Go module proxy; about two minutes the first time" >&2
+echo "helm: $version from the Go module proxy; some minutes the first time" >&2
 go build -trimpath -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$version" \
   -o "$out/bin/.helm.$$" helm.sh/helm/v4/cmd/helm >&2 9>&-
 mv -f "$out/bin/.helm.$$" "$bin"

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Prometheus that tests scrape with and its promtool, pinned in go.mod beside this, into
 # target/control-plane/bin. It has pins of its own: in the control plane's module it would move
-# Kubernetes' dependencies. A second run finds the stamp and does nothing; a first one takes about three
-# minutes on two cores. Everything it says goes to stderr.
+# Kubernetes' dependencies. A second run finds the stamp and does nothing; a first one takes some minutes. Everything it says goes to stderr.
 set -euo pipefail
 
 if [ -x "${KUBEBUILDER_ASSETS:-/nowhere}/prometheus" ] && [ -x "${KUBEBUILDER_ASSETS:-/nowhere}/promtool" ]; then
@@ -43,7 +42,7 @@ export CGO_ENABLED=0 GOWORK=off
 version=$(go list -m -f '{{.Version}}' github.com/prometheus/prometheus)
 # The module's v0.313.5 is the release 3.13.5.
 release=$(sed -E 's/^v0\.([0-9])([0-9]{2})\./\1.\2./; s/\.0([0-9])\./.\1./' <<<"$version")
-echo "prometheus: $release from the Go module proxy; about three minutes the first time" >&2
+echo "prometheus: $release from the Go module proxy; some minutes the first time" >&2
 for tool in prometheus promtool; do
   # Without the clients of some thirty clouds, whose targets no test has: most of the build.
   go build -trimpath -tags remove_all_sd,netgo -ldflags "-s -w -X github.com/prometheus/common/version.Version=$release" \
