@@ -8,6 +8,7 @@ mod book;
 mod command_line;
 mod reasons;
 mod reference;
+mod reliability;
 mod sizing;
 
 use crate::examples::{Purpose, blocks};
