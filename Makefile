@@ -103,8 +103,8 @@ test-otlp: tools control-plane ## Test the traces, which are compiled in by a fe
 .PHONY: fuzz
 fuzz: tools ## Fuzz each parser of outside data SECONDS=60 long, adding to earlier runs; TARGETS=a,b FRESH=1 WITHIN=3300
 	@command -v c++ >/dev/null || { echo "a C++ compiler is missing: install g++ or clang" >&2; exit 2; }
-	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/instrument.sh $(CARGO) build -p fuzz --features engine --bins
-	@target/debug/campaign $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGETS),--targets $(TARGETS)) \
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/instrument.sh $(CARGO) build --profile fuzzing -p fuzz --features engine --bins
+	@target/fuzzing/campaign $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGETS),--targets $(TARGETS)) \
 	  $(if $(WITHIN),--within $(WITHIN)) $(if $(FRESH),--fresh)
 
 .PHONY: crds

@@ -36,7 +36,7 @@ struct Arguments {
     #[arg(long)]
     fresh: bool,
     /// The program that is run, one target at a time
-    #[arg(long, default_value = "target/debug/engine")]
+    #[arg(long, default_value = "target/fuzzing/engine")]
     engine: PathBuf,
     /// Where results and found inputs are kept
     #[arg(long, default_value = "target/fuzz")]
