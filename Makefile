@@ -107,6 +107,13 @@ fuzz: tools ## Fuzz each parser of outside data SECONDS=60 long, adding to earli
 	@target/debug/campaign $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGETS),--targets $(TARGETS)) \
 	  $(if $(WITHIN),--within $(WITHIN)) $(if $(FRESH),--fresh)
 
+MUTANTS := 27.1.0
+.PHONY: mutants
+mutants: tools ## Change the pure core in every small way and see what no test notices, adding to earlier runs; ROOMS=a,b FRESH=1 WITHIN=3300
+	@target/tools/bin/cargo-mutants mutants --version 2>/dev/null | grep -qx 'cargo-mutants $(MUTANTS)' || \
+	  $(CARGO) install cargo-mutants --version $(MUTANTS) --locked --root target/tools
+	@$(CARGO) run --quiet -p mutants -- $(if $(ROOMS),--rooms $(ROOMS)) $(if $(WITHIN),--within $(WITHIN)) $(if $(FRESH),--fresh)
+
 .PHONY: crds
 crds: tools ## Write crds/ and the chart's copy anew from the types
 	$(CARGO) run --quiet -- crd --dir crds

@@ -1,0 +1,128 @@
+//! One file's mutants, judged by cargo-mutants in the file's room.
+//!
+//! Owns the options of cargo-mutants and of the tests. Must not know what earlier runs found. The
+//! invariant that would break first: a mutant survives only when all the room's tests passed as they
+//! pass in `make test`.
+
+use super::Arguments;
+use super::cut::Cut;
+use super::record::{Listed, Record};
+use anyhow::{Context as _, Result, ensure};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Cases of each property for the first look at a mutant; what survives meets them all.
+const FEW_CASES: &str = "16";
+/// Seconds that tests of a room may take: they take ten without a mutant, which may be endless.
+const PATIENCE: &str = "90";
+
+pub(super) struct Judge {
+    tool: PathBuf,
+    config: PathBuf,
+    build: PathBuf,
+    state: PathBuf,
+}
+
+impl Judge {
+    pub(super) fn new(arguments: &Arguments) -> Result<Self> {
+        let state = arguments.state.canonicalize()?;
+        let tool = arguments.tool.canonicalize();
+        Ok(Self {
+            tool: tool.context("no cargo-mutants: run `make mutants`")?,
+            config: arguments
+                .product
+                .canonicalize()?
+                .join(".cargo/mutants.toml"),
+            build: state.join("build"),
+            state,
+        })
+    }
+
+    /// All mutants of a room, by file, with what is known of them.
+    pub(super) fn listed(&self, cut: &Cut) -> Result<Vec<Record>> {
+        let listed = self.mutants(cut).args(["--list", "--json"]).output()?;
+        let said = String::from_utf8_lossy(&listed.stderr);
+        ensure!(listed.status.success(), "{}: {said}", cut.room);
+        let mut files = BTreeMap::<_, Vec<Listed>>::new();
+        for mutant in serde_json::from_slice::<Vec<Listed>>(&listed.stdout)? {
+            files.entry(mutant.file.clone()).or_default().push(mutant);
+        }
+        let records = files
+            .into_iter()
+            .map(|(file, mutants)| Record::read(&self.state, cut, &file, mutants));
+        records.collect()
+    }
+
+    /// The room's tests must pass without a mutant.
+    pub(super) fn baseline(&self, cut: &Cut) -> Result<()> {
+        let mut command = Command::new("cargo");
+        let ran = self
+            .quiet(&mut command)
+            .current_dir(&cut.folder)
+            .arg("test")
+            .output()?;
+        let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+        ensure!(
+            ran.status.success(),
+            "{} fails without a mutant:\n{said}",
+            cut.room
+        );
+        Ok(())
+    }
+
+    /// Judges what is not yet known to be caught.
+    pub(super) fn judge(&self, cut: &Cut, record: &mut Record) -> Result<()> {
+        if record.has_new() {
+            self.run(cut, record, Some(FEW_CASES))?;
+        }
+        if !record.missed().is_empty() {
+            self.run(cut, record, None)?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, cut: &Cut, record: &mut Record, cases: Option<&str>) -> Result<()> {
+        let folder = record.folder().to_owned();
+        std::fs::create_dir_all(&folder)?;
+        let mut command = self.mutants(cut);
+        command
+            .args(["--in-place", "--iterate", "--baseline", "skip"])
+            .args(["--timeout", PATIENCE, "--build-timeout", PATIENCE])
+            .args(["--colors", "never", "--file", &record.file, "--output"])
+            .arg(&folder);
+        if let Some(cases) = cases {
+            command.env("PROPTEST_CASES", cases);
+        }
+        let ran = command.output()?;
+        // 2: some survive; 3: some were endless.
+        let said = String::from_utf8_lossy(&ran.stderr) + String::from_utf8_lossy(&ran.stdout);
+        ensure!(
+            matches!(ran.status.code(), Some(0 | 2 | 3)),
+            "{}: {said}",
+            record.file
+        );
+        record.add_outcomes()
+    }
+
+    fn mutants(&self, cut: &Cut) -> Command {
+        let mut command = Command::new("nice");
+        let tool: &Path = &self.tool;
+        command
+            .args(["-n", "15"])
+            .arg(tool)
+            .args(["mutants", "--config"]);
+        command.arg(&self.config).arg("--dir").arg(&cut.folder);
+        self.quiet(&mut command);
+        command
+    }
+
+    fn quiet<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("CARGO_TARGET_DIR", &self.build)
+            // Nobody reads the counterexamples, nor should they be tried first on the next mutant.
+            .env("PROPTEST_MAX_SHRINK_ITERS", "0")
+            .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
+            .stdin(Stdio::null())
+    }
+}

@@ -1,0 +1,106 @@
+//! `make mutants`: changes the pure core in every small way, and looks whether a test notices.
+//!
+//! Owns the order of files and the exit code. Must not know how a mutant is made: that is
+//! cargo-mutants. The invariant that would break first: a run that is broken off loses the mutant at
+//! hand and nothing else, and what several runs found adds up.
+
+mod cut;
+mod explained;
+mod judge;
+mod record;
+mod report;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use cut::Cut;
+use explained::Explained;
+use judge::Judge;
+use record::Record;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// What a mutant is thought to take before one was judged.
+const FIRST_GUESS: Duration = Duration::from_secs(6);
+
+/// Mutates the pure core.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The rooms, by name; all without it
+    #[arg(long, value_delimiter = ',')]
+    rooms: Vec<String>,
+    /// No file is begun that would not be done after so many seconds; the next run goes on
+    #[arg(long, default_value_t = 3300)]
+    within: u64,
+    /// Forget earlier runs
+    #[arg(long)]
+    fresh: bool,
+    /// The program that mutates
+    #[arg(long, default_value = "target/tools/bin/cargo-mutants")]
+    tool: PathBuf,
+    /// Where the cut-out crates and the results are kept
+    #[arg(long, default_value = "target/mutants")]
+    state: PathBuf,
+    /// The product
+    #[arg(long, default_value = ".")]
+    product: PathBuf,
+}
+
+fn main() -> ExitCode {
+    run(&Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+/// 0: all is judged and explained; 1: something survives that nobody explained; 3: the time is up.
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let begun = Instant::now();
+    let explained = Explained::read(&arguments.product.join("tests/mutants/explained.yaml"))?;
+    if arguments.fresh {
+        record::forget(&arguments.state)?;
+    }
+    let cuts = Cut::all(&arguments.product, &arguments.state, &arguments.rooms)?;
+    let judge = Judge::new(arguments)?;
+    let mut records = Vec::new();
+    for cut in &cuts {
+        records.extend(judge.listed(cut)?);
+    }
+    let mut any = false;
+    for cut in &cuts {
+        let open = |record: &&mut Record| {
+            record.room == cut.room && !record.pending(&explained).is_empty()
+        };
+        let mut open: Vec<_> = records.iter_mut().filter(open).collect();
+        if open.is_empty() {
+            continue;
+        }
+        say(&format!("{}: its own tests, without mutants", cut.room))?;
+        judge.baseline(cut)?;
+        for record in &mut open {
+            let pending = u32::try_from(record.pending(&explained).len())?;
+            let needs = record.each().unwrap_or(FIRST_GUESS) * pending;
+            // The first is begun in any case, so that every run comes further.
+            if any && begun.elapsed() + needs > Duration::from_secs(arguments.within) {
+                continue;
+            }
+            any = true;
+            say(&format!("{}: {pending} mutants", record.file))?;
+            judge.judge(cut, record)?;
+            for mutant in record.missed() {
+                say(&format!("  survives: {}", mutant.name))?;
+            }
+        }
+    }
+    let report = report::of(&records, &explained);
+    let file = arguments.state.join("report.json");
+    std::fs::write(&file, serde_json::to_string_pretty(&report)? + "\n")
+        .with_context(|| format!("writing {}", file.display()))?;
+    say(&report.text())?;
+    Ok(report.exit_code())
+}
+
+fn say(text: &str) -> Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}").context("writing to standard output")
+}
