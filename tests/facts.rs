@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod content;
+#[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod examples;

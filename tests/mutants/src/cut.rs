@@ -4,7 +4,8 @@
 //! that would break first: a cut-out has the product's files under the product's paths, unchanged.
 //!
 //! A change in the product takes half a minute to compile and link. The walls between the rooms let
-//! each room compile alone, in a second or two, with the same sources, tests and versions.
+//! each room compile alone, in a second or two: the same sources, tests and versions of libraries,
+//! in one crate with one link.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::fmt::Write as _;
@@ -64,6 +65,18 @@ const ROOMS: [Room; 4] = [
     },
 ];
 
+/// The integration tests as a module of the crate: one compilation, one link.
+const SUITE: &str = "
+#[cfg(test)]
+extern crate self as imageref;
+#[cfg(test)]
+#[path = \"../tests/suite.rs\"]
+mod suite;
+";
+
+/// A library that only derived code names.
+const DERIVED: &str = "schemars";
+
 /// A room as a crate.
 pub(super) struct Cut {
     /// The room's name.
@@ -103,29 +116,33 @@ impl Room {
         }
         for source in self.sources {
             let path = Path::new("src").join(source);
-            copy(&product.join(&path), &folder.join(&path))?;
+            copy(&product.join(&path), &folder.join(&path), &unchanged)?;
         }
-        std::fs::write(folder.join("src/lib.rs"), self.root)?;
-        let mut suite = String::new();
-        for name in self.suites {
-            // Writing to a String does not fail.
-            let _ = writeln!(suite, "#[cfg(test)]\nmod {name};");
-            let path = Path::new("tests").join(name);
-            copy(&product.join(&path), &folder.join(&path))?;
-            let path = path.with_extension("rs");
-            copy(&product.join(&path), &folder.join(&path))?;
-        }
-        if !suite.is_empty() {
-            std::fs::write(folder.join("tests/suite.rs"), suite)?;
+        let mut root = self.root.to_owned();
+        if !self.suites.is_empty() {
+            root += SUITE;
             link(&product.join("docs"), &folder.join("docs"))?;
             link(
                 &product.join("tests/fixtures"),
                 &folder.join("tests/fixtures"),
             )?;
         }
+        std::fs::write(folder.join("src/lib.rs"), root)?;
+        let mut suite = String::new();
+        for name in self.suites {
+            // Writing to a String does not fail.
+            let _ = writeln!(suite, "mod {name};");
+            let path = Path::new("tests").join(name);
+            for path in [path.with_extension("rs"), path] {
+                copy(&product.join(&path), &folder.join(&path), &one_lower)?;
+            }
+        }
+        if !suite.is_empty() {
+            std::fs::write(folder.join("tests/suite.rs"), suite)?;
+        }
         let lock = folder.join("Cargo.lock");
         if !lock.exists() {
-            copy(&product.join("Cargo.lock"), &lock)?;
+            copy(&product.join("Cargo.lock"), &lock, &unchanged)?;
         }
         let manifest = std::fs::read_to_string(product.join("Cargo.toml"))?;
         let words = texts(&folder.join("src"))? + &texts(&folder.join("tests"))?;
@@ -138,25 +155,22 @@ impl Room {
     fn manifest(&self, product: &str, words: &str) -> Result<String> {
         let named = |line: &&str| {
             let name = line.split([' ', '.', '=']).next().unwrap_or_default();
-            !name.is_empty() && words.contains(&(name.replace('-', "_") + "::"))
+            name == DERIVED || words.contains(&(name.replace('-', "_") + "::"))
         };
         let used = |name: &str| -> Result<String> {
             let lines: Vec<_> = section(product, name)?.filter(named).collect();
             Ok(lines.join("\n"))
         };
         let everywhere: Vec<_> = section(product, "workspace.dependencies")?.collect();
-        let (package, base) = match self.name {
+        let name = self.name;
+        let (library, base) = match name {
             "base" => ("base", ""),
             _ => ("imageref", "base = { path = \"../base\" }"),
         };
-        let suite = match self.suites {
-            [] => "",
-            _ => "[[test]]\nname = \"suite\"\npath = \"tests/suite.rs\"",
-        };
         Ok(format!(
             "[workspace]\n\n[workspace.dependencies]\n{}\n\n\
-             [package]\nname = \"{package}\"\nversion = \"0.1.0\"\nedition = \"2024\"\nautotests = false\n\n\
-             [lib]\ndoctest = false\n\n{suite}\n\n\
+             [package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\nautotests = false\n\n\
+             [lib]\nname = \"{library}\"\ndoctest = false\n\n\
              [dependencies]\n{}\n{base}\n\n[dev-dependencies]\n{}\n\n[profile.dev]\ndebug = 0\n",
             everywhere.join("\n"),
             used("dependencies")?,
@@ -199,21 +213,33 @@ fn texts(folder: &Path) -> Result<String> {
 }
 
 /// A file, or a folder with all that is in it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) -> Result<()> {
+    let reason = || format!("copying {}", from.display());
     if from.is_dir() {
-        for entry in std::fs::read_dir(from)? {
+        for entry in std::fs::read_dir(from).with_context(reason)? {
             let name = entry?.file_name();
-            copy(&from.join(&name), &to.join(&name))?;
+            copy(&from.join(&name), &to.join(&name), change)?;
         }
         return Ok(());
     }
-    let reason = || format!("copying {}", from.display());
+    let text = std::fs::read_to_string(from).with_context(reason)?;
     std::fs::create_dir_all(to.parent().with_context(reason)?)?;
-    std::fs::copy(from, to).map(drop).with_context(reason)
+    std::fs::write(to, change(text)).with_context(reason)
+}
+
+fn unchanged(text: String) -> String {
+    text
+}
+
+/// What is the root of the tests' crate in the product is a module here.
+#[expect(clippy::needless_pass_by_value, reason = "as `unchanged`")]
+fn one_lower(text: String) -> String {
+    text.replace("crate::", "crate::suite::")
 }
 
 fn link(to: &Path, at: &Path) -> Result<()> {
     if !at.is_symlink() {
+        std::fs::create_dir_all(at.parent().unwrap_or(at))?;
         std::os::unix::fs::symlink(to, at).with_context(|| format!("linking {}", at.display()))?;
     }
     Ok(())

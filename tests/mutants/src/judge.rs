@@ -12,11 +12,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Cases of each property for the first look at a mutant; what survives meets them all.
+/// Cases of each property for the first look at a mutant; what survives meets all tests.
 const FEW_CASES: &str = "16";
+/// A test of four seconds, left out of the first look.
+const SLOW: &str = "a_hostile_answer_stays_small";
 /// Seconds that tests of a room may take: they take ten without a mutant, which may be endless.
 const PATIENCE: &str = "90";
 
+/// Which tests look at a mutant.
+#[derive(Clone, Copy, PartialEq)]
+enum Tests {
+    Quick,
+    All,
+}
+
+/// Judges mutants.
 pub(super) struct Judge {
     tool: PathBuf,
     config: PathBuf,
@@ -41,7 +51,11 @@ impl Judge {
 
     /// All mutants of a room, by file, with what is known of them.
     pub(super) fn listed(&self, cut: &Cut) -> Result<Vec<Record>> {
-        let listed = self.mutants(cut).args(["--list", "--json"]).output()?;
+        let mut command = self.mutants(cut);
+        command
+            .args(["--list", "--json", "--config"])
+            .arg(&self.config);
+        let listed = command.output()?;
         let said = String::from_utf8_lossy(&listed.stderr);
         ensure!(listed.status.success(), "{}: {said}", cut.room);
         let mut files = BTreeMap::<_, Vec<Listed>>::new();
@@ -74,25 +88,33 @@ impl Judge {
     /// Judges what is not yet known to be caught.
     pub(super) fn judge(&self, cut: &Cut, record: &mut Record) -> Result<()> {
         if record.has_new() {
-            self.run(cut, record, Some(FEW_CASES))?;
+            self.run(cut, record, Tests::Quick)?;
         }
         if !record.missed().is_empty() {
-            self.run(cut, record, None)?;
+            self.run(cut, record, Tests::All)?;
         }
         Ok(())
     }
 
-    fn run(&self, cut: &Cut, record: &mut Record, cases: Option<&str>) -> Result<()> {
+    fn run(&self, cut: &Cut, record: &mut Record, tests: Tests) -> Result<()> {
         let folder = record.folder().to_owned();
         std::fs::create_dir_all(&folder)?;
         let mut command = self.mutants(cut);
+        // The configuration would add all its files to this one.
         command
-            .args(["--in-place", "--iterate", "--baseline", "skip"])
+            .args([
+                "--no-config",
+                "--in-place",
+                "--iterate",
+                "--baseline",
+                "skip",
+            ])
             .args(["--timeout", PATIENCE, "--build-timeout", PATIENCE])
             .args(["--colors", "never", "--file", &record.file, "--output"])
             .arg(&folder);
-        if let Some(cases) = cases {
-            command.env("PROPTEST_CASES", cases);
+        if tests == Tests::Quick {
+            command.env("PROPTEST_CASES", FEW_CASES);
+            command.args(["--", "--", "--skip", SLOW]);
         }
         let ran = command.output()?;
         // 2: some survive; 3: some were endless.
@@ -111,8 +133,8 @@ impl Judge {
         command
             .args(["-n", "15"])
             .arg(tool)
-            .args(["mutants", "--config"]);
-        command.arg(&self.config).arg("--dir").arg(&cut.folder);
+            .args(["mutants", "--dir"])
+            .arg(&cut.folder);
         self.quiet(&mut command);
         command
     }
