@@ -14,6 +14,8 @@ mod coverage;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod home;

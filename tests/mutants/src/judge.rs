@@ -9,20 +9,22 @@ use super::cut::Cut;
 use super::record::{Listed, Record};
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Cases of each property for the first look at a mutant; what survives meets all tests.
 const FEW_CASES: &str = "16";
 /// A test of four seconds, left out of the first look.
 const SLOW: &str = "a_hostile_answer_stays_small";
-/// Seconds that tests of a room may take: they take ten without a mutant, which may be endless.
-const PATIENCE: &str = "90";
+/// Seconds that a room's tests may take: ten without a mutant on a machine that does nothing else.
+const PATIENCE: &str = "300";
 
 /// Which tests look at a mutant.
 #[derive(Clone, Copy, PartialEq)]
-enum Tests {
+pub(super) enum Tests {
+    /// First, of all mutants: few cases, and no slow test.
     Quick,
+    /// Then, of those that survived.
     All,
 }
 
@@ -70,12 +72,9 @@ impl Judge {
 
     /// The room's tests must pass without a mutant.
     pub(super) fn baseline(&self, cut: &Cut) -> Result<()> {
-        let mut command = Command::new("cargo");
-        let ran = self
-            .quiet(&mut command)
-            .current_dir(&cut.folder)
-            .arg("test")
-            .output()?;
+        let mut command = self.command();
+        command.args(["cargo", "test"]).current_dir(&cut.folder);
+        let ran = command.output()?;
         let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
         ensure!(
             ran.status.success(),
@@ -85,18 +84,8 @@ impl Judge {
         Ok(())
     }
 
-    /// Judges what is not yet known to be caught.
-    pub(super) fn judge(&self, cut: &Cut, record: &mut Record) -> Result<()> {
-        if record.has_new() {
-            self.run(cut, record, Tests::Quick)?;
-        }
-        if !record.missed().is_empty() {
-            self.run(cut, record, Tests::All)?;
-        }
-        Ok(())
-    }
-
-    fn run(&self, cut: &Cut, record: &mut Record, tests: Tests) -> Result<()> {
+    /// Judges the file's mutants that are not known to be caught.
+    pub(super) fn judge(&self, cut: &Cut, record: &mut Record, tests: Tests) -> Result<()> {
         let folder = record.folder().to_owned();
         std::fs::create_dir_all(&folder)?;
         let mut command = self.mutants(cut);
@@ -128,23 +117,22 @@ impl Judge {
     }
 
     fn mutants(&self, cut: &Cut) -> Command {
-        let mut command = Command::new("nice");
-        let tool: &Path = &self.tool;
-        command
-            .args(["-n", "15"])
-            .arg(tool)
-            .args(["mutants", "--dir"])
-            .arg(&cut.folder);
-        self.quiet(&mut command);
+        let mut command = self.command();
+        command.arg(&self.tool).args(["mutants", "--dir"]);
+        command.arg(&cut.folder);
         command
     }
 
-    fn quiet<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    /// A command that leaves the machine to others.
+    fn command(&self) -> Command {
+        let mut command = Command::new("nice");
         command
+            .args(["-n", "15"])
             .env("CARGO_TARGET_DIR", &self.build)
             // Nobody reads the counterexamples, nor should they be tried first on the next mutant.
             .env("PROPTEST_MAX_SHRINK_ITERS", "0")
             .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
-            .stdin(Stdio::null())
+            .stdin(Stdio::null());
+        command
     }
 }

@@ -14,8 +14,9 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use cut::Cut;
 use explained::Explained;
-use judge::Judge;
+use judge::{Judge, Tests};
 use record::Record;
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,30 +68,29 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     for cut in &cuts {
         records.extend(judge.listed(cut)?);
     }
-    let mut any = false;
-    for cut in &cuts {
-        let open = |record: &&mut Record| {
-            record.room == cut.room && !record.pending(&explained).is_empty()
-        };
-        let mut open: Vec<_> = records.iter_mut().filter(open).collect();
-        if open.is_empty() {
-            continue;
-        }
-        say(&format!("{}: its own tests, without mutants", cut.room))?;
-        judge.baseline(cut)?;
-        for record in &mut open {
-            let pending = u32::try_from(record.pending(&explained).len())?;
-            let needs = record.each().unwrap_or(FIRST_GUESS) * pending;
-            // The first is begun in any case, so that every run comes further.
-            if any && begun.elapsed() + needs > Duration::from_secs(arguments.within) {
+    let mut sound = BTreeSet::new();
+    for tests in [Tests::Quick, Tests::All] {
+        for (cut, record) in with_cuts(&cuts, &mut records) {
+            let wanted = match tests {
+                Tests::Quick => record.unjudged(),
+                Tests::All if record.unjudged() > 0 => 0,
+                Tests::All => record.pending(&explained).len(),
+            };
+            if wanted == 0 {
                 continue;
             }
-            any = true;
-            say(&format!("{}: {pending} mutants", record.file))?;
-            judge.judge(cut, record)?;
-            for mutant in record.missed() {
-                say(&format!("  survives: {}", mutant.name))?;
+            let needs = record.each().unwrap_or(FIRST_GUESS) * u32::try_from(wanted)?;
+            // The first is begun in any case, so that every run comes further.
+            if !sound.is_empty() && begun.elapsed() + needs > Duration::from_secs(arguments.within)
+            {
+                continue;
             }
+            if sound.insert(cut.room) {
+                say(&format!("{}: its tests, without a mutant", cut.room))?;
+                judge.baseline(cut)?;
+            }
+            say(&format!("{}: {wanted} mutants", record.file))?;
+            judge.judge(cut, record, tests)?;
         }
     }
     let report = report::of(&records, &explained);
@@ -99,6 +99,16 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         .with_context(|| format!("writing {}", file.display()))?;
     say(&report.text())?;
     Ok(report.exit_code())
+}
+
+fn with_cuts<'a>(
+    cuts: &'a [Cut],
+    records: &'a mut [Record],
+) -> impl Iterator<Item = (&'a Cut, &'a mut Record)> {
+    let of = |room| cuts.iter().find(move |cut| cut.room == room);
+    records
+        .iter_mut()
+        .filter_map(move |record| Some((of(record.room)?, record)))
 }
 
 fn say(text: &str) -> Result<()> {

@@ -74,7 +74,7 @@ pub(super) fn of(records: &[Record], explained: &Explained) -> Report {
             }
         }
     }
-    let judged = |file: &str| records.iter().any(|r| r.file == file && !r.has_new());
+    let judged = |file: &str| records.iter().any(|r| r.file == file && r.unjudged() == 0);
     let idle = explained.all().iter().filter(|one| {
         let file = one.mutant.split(": ").next().unwrap_or_default();
         judged(file) && !used.contains(&(&one.mutant, &one.line))
