@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod caps;
+#[cfg(test)]
 mod content;
 #[cfg(test)]
 mod coverage;
@@ -19,5 +21,7 @@ mod failures;
 mod guide;
 #[cfg(test)]
 mod home;
+#[cfg(test)]
+mod lists;
 #[cfg(test)]
 mod properties;

@@ -16,8 +16,10 @@ use std::process::{Command, Stdio};
 const FEW_CASES: &str = "16";
 /// A test of four seconds, left out of the first look.
 const SLOW: &str = "a_hostile_answer_stays_small";
-/// Seconds that a room's tests may take: ten without a mutant on a machine that does nothing else.
-const PATIENCE: &str = "300";
+/// Seconds that the quick tests of a room may take: one or two on a machine that does nothing else.
+const PATIENCE: &str = "60";
+/// Seconds that all of them may take: ten likewise.
+const LONG_PATIENCE: &str = "300";
 
 /// Which tests look at a mutant.
 #[derive(Clone, Copy, PartialEq)]
@@ -88,22 +90,21 @@ impl Judge {
     pub(super) fn judge(&self, cut: &Cut, record: &mut Record, tests: Tests) -> Result<()> {
         let folder = record.folder().to_owned();
         std::fs::create_dir_all(&folder)?;
+        let (timeout, of_tests) = match tests {
+            Tests::Quick => (PATIENCE, &["--", "--", "--skip", SLOW][..]),
+            Tests::All => (LONG_PATIENCE, &[][..]),
+        };
         let mut command = self.mutants(cut);
         // The configuration would add all its files to this one.
         command
-            .args([
-                "--no-config",
-                "--in-place",
-                "--iterate",
-                "--baseline",
-                "skip",
-            ])
-            .args(["--timeout", PATIENCE, "--build-timeout", PATIENCE])
-            .args(["--colors", "never", "--file", &record.file, "--output"])
-            .arg(&folder);
+            .args(["--no-config", "--in-place", "--iterate"])
+            .args(["--baseline", "skip", "--colors", "never"])
+            .args(["--timeout", timeout, "--build-timeout", LONG_PATIENCE])
+            .args(["--file", &record.file, "--output"])
+            .arg(&folder)
+            .args(of_tests);
         if tests == Tests::Quick {
             command.env("PROPTEST_CASES", FEW_CASES);
-            command.args(["--", "--", "--skip", SLOW]);
         }
         let ran = command.output()?;
         // 2: some survive; 3: some were endless.
