@@ -140,10 +140,8 @@ impl Room {
         if !suite.is_empty() {
             std::fs::write(folder.join("tests/suite.rs"), suite)?;
         }
-        let lock = folder.join("Cargo.lock");
-        if !lock.exists() {
-            copy(&product.join("Cargo.lock"), &lock, &unchanged)?;
-        }
+        let lock = Path::new("Cargo.lock");
+        copy(&product.join(lock), &folder.join(lock), &unchanged)?;
         let manifest = std::fs::read_to_string(product.join("Cargo.toml"))?;
         let words = texts(&folder.join("src"))? + &texts(&folder.join("tests"))?;
         let manifest = self.manifest(&manifest, &words);
