@@ -3,9 +3,9 @@
 //! Owns which files and which tests belong together. Must not know what a mutant is. The invariant
 //! that would break first: a cut-out has the product's files under the product's paths, unchanged.
 //!
-//! A change in the product takes half a minute to compile and link. The walls between the rooms let
-//! each room compile alone, in a second or two: the same sources, tests and versions of libraries,
-//! in one crate with one link.
+//! Each mutant has its own compilation and link. Those of the product are long; the walls between
+//! the rooms let each room compile alone: the same sources, tests and versions of libraries, in one
+//! crate with one link.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::fmt::Write as _;
