@@ -49,7 +49,7 @@ demo: tools ## Run the main job end to end; KEEP=1 leaves it running
 	@tests/cluster/build.sh servers & control_plane=$$!; \
 	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
 	  echo "building the operator, the simulated clouds and the test cluster" >&2; \
-	  $(CARGO) build --workspace --exclude bench --exclude fuzz --bins; \
+	  $(CARGO) build --workspace --exclude bench --exclude fuzz --exclude mutants --bins; \
 	  wait $$control_plane; trap - EXIT
 	@examples/demo.sh
 
