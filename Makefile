@@ -49,7 +49,7 @@ demo: tools ## Run the main job end to end; KEEP=1 leaves it running
 	@tests/cluster/build.sh servers & control_plane=$$!; \
 	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
 	  echo "building the operator, the simulated clouds and the test cluster" >&2; \
-	  $(CARGO) build --workspace --exclude bench --exclude fuzz --bins; \
+	  $(CARGO) build --workspace --exclude bench --exclude fuzz --exclude mutants --bins; \
 	  wait $$control_plane; trap - EXIT
 	@examples/demo.sh
 
@@ -106,6 +106,13 @@ fuzz: tools ## Fuzz each parser of outside data SECONDS=60 long, adding to earli
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/instrument.sh $(CARGO) build --profile fuzzing -p fuzz --features engine --bins
 	@target/fuzzing/campaign $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGETS),--targets $(TARGETS)) \
 	  $(if $(WITHIN),--within $(WITHIN)) $(if $(FRESH),--fresh)
+
+MUTANTS := 27.1.0
+.PHONY: mutants
+mutants: tools ## Change the pure core in every small way and see what no test notices, adding to earlier runs; ROOMS=a,b FRESH=1 WITHIN=3300
+	@target/tools/bin/cargo-mutants mutants --version 2>/dev/null | grep -qx 'cargo-mutants $(MUTANTS)' || \
+	  $(CARGO) install cargo-mutants --version $(MUTANTS) --locked --root target/tools
+	@$(CARGO) run --quiet -p mutants -- $(if $(ROOMS),--rooms $(ROOMS)) $(if $(WITHIN),--within $(WITHIN)) $(if $(FRESH),--fresh)
 
 .PHONY: crds
 crds: tools ## Write crds/ and the chart's copy anew from the types

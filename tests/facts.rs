@@ -8,12 +8,20 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod caps;
+#[cfg(test)]
+mod content;
+#[cfg(test)]
 mod coverage;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod guide;
 #[cfg(test)]
 mod home;
+#[cfg(test)]
+mod lists;
 #[cfg(test)]
 mod properties;

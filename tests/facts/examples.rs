@@ -161,25 +161,6 @@ fn an_answer_about_no_image_is_no_facts() {
         assert_eq!(facts_of(api, &nameless, Some(" "), None), None);
         assert_eq!(facts_of(api, &nameless, None, None), None);
     }
-    for silent in ["{}", r#"{"data": null, "Images": []}"#] {
-        assert!(
-            serde_json::from_str::<NotebookPage>(silent)
-                .unwrap()
-                .is_silent()
-        );
-        assert!(
-            serde_json::from_str::<LiteServerPage>(silent)
-                .unwrap()
-                .is_silent()
-        );
-        assert!(serde_json::from_str::<PaiPage>(silent).unwrap().is_silent());
-    }
-    let empty = r#"{"data": [], "total": 0, "current": 0, "pages": 0}"#;
-    assert!(
-        !serde_json::from_str::<NotebookPage>(empty)
-            .unwrap()
-            .is_silent()
-    );
     assert!(serde_json::from_str::<NotebookImage>("[]").is_err());
 }
 
@@ -261,6 +242,7 @@ fn times_and_numbers_come_in_many_forms() {
         (json!(" 10 "), Some(10)),
         (json!("1e3"), Some(1000)),
         (json!(10.5), None),
+        (json!(0), Some(0)),
         (json!(-1), None),
         (json!(u64::MAX), None),
         (json!(9_223_372_036_854_775_808.0), None),
@@ -268,6 +250,15 @@ fn times_and_numbers_come_in_many_forms() {
         (json!([10]), None),
     ] {
         assert_eq!(text::natural(&wire), expected, "{wire}");
+    }
+    for (wire, expected) in [
+        (json!(i64::MIN), Some(i64::MIN)),
+        (json!(-9_223_372_036_854_775_808.0), Some(i64::MIN)),
+        (json!(-9_223_372_036_854_777_856.0), None),
+        (json!("-1.0"), Some(-1)),
+        (json!("-1.5"), None),
+    ] {
+        assert_eq!(text::integer(&wire), expected, "{wire}");
     }
 }
 

@@ -5,7 +5,7 @@ use imageref::api::condition::Truth;
 use imageref::api::provider::Accept;
 use imageref::api::{ConditionType, Expect, Reason};
 use imageref::facts::{Facts, FailureKind, ImageStatus};
-use imageref::plan::{Look, Provided};
+use imageref::plan::{Contents, Look, Provided, known_content};
 
 #[test]
 fn a_path_that_was_read_is_pinned_and_the_stated_path_stays() {
@@ -99,6 +99,47 @@ fn never_keeps_the_platforms_own_arch_and_no_path_that_would_mean_another_image(
     case.step(Look::NotDue);
     assert_eq!(image(&case), Some(stated.as_str()), "a alone is a:latest");
     assert_eq!(case.status.digest, None);
+}
+
+#[test]
+fn what_came_for_a_path_that_is_not_stated_any_more_is_ignored() {
+    let machine = Facts {
+        image: None,
+        swr_path: None,
+        ..facts()
+    };
+    let mut case = Case::new();
+    case.step(found(machine.clone()));
+    for contents in [
+        read('a', &["linux/amd64"]),
+        unread(FailureKind::PermissionDenied),
+    ] {
+        let plan = case.step(found_with(machine.clone(), contents));
+        assert!(!plan.write, "{:#?}", plan.status);
+    }
+    case.step(found_with(facts(), unread(FailureKind::PermissionDenied)));
+    assert!(case.is(ConditionType::Stale));
+    case.step(found_with(machine, Contents::Later));
+    assert!(!case.is(ConditionType::Stale), "no registry is waited for");
+}
+
+#[test]
+fn what_is_known_for_a_registry_to_confirm_is_of_this_very_image_and_path() {
+    let platforms = ["linux/amd64", "linux/arm64/v8"];
+    let mut case = Case::new();
+    assert_eq!(known_content(&case.status, &facts()), None, "never read");
+    case.step(found_with(facts(), read('a', &platforms)));
+    let known = known_content(&case.status, &facts()).unwrap();
+    assert_eq!(Contents::Read(known.into()), read('a', &platforms));
+    let replaced = Facts {
+        image_id: "other".into(),
+        ..facts()
+    };
+    for other in [moved(), replaced] {
+        assert_eq!(known_content(&case.status, &other), None);
+    }
+    case.status.platforms.push("linux".into());
+    assert_eq!(known_content(&case.status, &facts()), None, "unreadable");
 }
 
 #[test]

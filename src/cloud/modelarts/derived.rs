@@ -78,6 +78,8 @@ mod tests {
             ("a.b.c.myhuaweicloud.com", true),
             ("myhuaweicloud.com", true),
             ("iam.myhuaweicloud.com.evil.example", true),
+            ("iam..myhuaweicloud.com", true),
+            ("iam_x.myhuaweicloud.com", true),
             ("127.0.0.1:8080", true),
         ];
         for (host, other) in rows {

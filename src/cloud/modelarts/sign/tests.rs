@@ -145,14 +145,16 @@ fn what_cannot_be_sent_as_it_is_signed_is_refused() {
 #[test]
 fn empty_ids_are_not_sent_and_names_with_an_underscore_are_sent_unsigned() {
     let mut credential = credential();
-    credential.scope = Some(Scope::Domain(String::new()));
     credential.security_token = Some("".into());
     let (none, headers) = (vec![], pairs(&[("a_b", "c"), ("host", "other")]));
     let plain = request(&none, &headers, b"");
-    let done = sign(&plain, &credential, &derived(), Timestamp::MAX).unwrap();
-    assert_eq!(value(&done, "a_b") + &value(&done, "host"), "cother");
-    assert_eq!(done.headers.len(), 4);
-    assert_eq!(done.steps.unwrap().signed_headers, "host;x-sdk-date");
+    for empty in [Scope::Domain(String::new()), Scope::Project(String::new())] {
+        credential.scope = Some(empty);
+        let done = sign(&plain, &credential, &derived(), Timestamp::MAX).unwrap();
+        assert_eq!(value(&done, "a_b") + &value(&done, "host"), "cother");
+        assert_eq!(done.headers.len(), 4);
+        assert_eq!(done.steps.unwrap().signed_headers, "host;x-sdk-date");
+    }
 }
 
 #[test]
