@@ -38,5 +38,6 @@ pub use binaries::{
 };
 pub use control_plane::Cluster;
 pub use kubeconfig::{MARK as KUBECONFIG_MARK, write_private};
+pub use port::free as free_port;
 pub use registry::{Registry, RegistryAuth};
 pub use server::{Server, Spec};
