@@ -19,12 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tempfile::TempDir;
 
 use crate::{
     binaries,
     credentials::{self, Credentials},
+    etcd,
     flags::{self, ETCD_SOCKET},
     kubeconfig,
     kubectl::Kubectl,
@@ -241,6 +242,20 @@ impl Cluster {
         Ok(path)
     }
 
+    /// The same for a server that stands between, which proves itself by an authority of its own
+    /// (PEM).
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn kubeconfig_through(&self, url: &str, ca_pem: &str, token: &str) -> Result<PathBuf> {
+        let number = self.kubeconfigs.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder().join(format!("kubeconfig-{number}"));
+        let ca = path.with_extension("crt");
+        kubeconfig::write_private(&ca, ca_pem)?;
+        kubeconfig::write_private(&path, &kubeconfig::text(url, &ca, token))?;
+        Ok(path)
+    }
+
     /// Kills the API server; etcd keeps its data. Connections and watches break as in a crash.
     ///
     /// # Errors
@@ -264,7 +279,29 @@ impl Cluster {
     /// # Errors
     /// As for [`Cluster::start`].
     pub fn restart_apiserver(&self) -> Result<()> {
+        self.begin_apiserver(&mut self.servers())
+    }
+
+    /// The same as an upgrade does it: the running one is asked to end, by SIGTERM, and finishes
+    /// what is under way.
+    ///
+    /// # Errors
+    /// If it does not end in a minute, and as for [`Cluster::start`].
+    pub fn roll_apiserver(&self) -> Result<()> {
         let mut servers = self.servers();
+        servers.apiserver.signal("TERM")?;
+        let asked = Instant::now();
+        while servers.apiserver.ended().is_none() {
+            ensure!(
+                asked.elapsed() < READY_LIMIT,
+                "kube-apiserver goes on after SIGTERM"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.begin_apiserver(&mut servers)
+    }
+
+    fn begin_apiserver(&self, servers: &mut Servers) -> Result<()> {
         let mut attempt = 1;
         loop {
             servers.apiserver.stop()?;
@@ -275,6 +312,15 @@ impl Cluster {
             }
             thread::sleep(Duration::from_millis(500)); // the port is ours by right; let it go free
         }
+    }
+
+    /// Has etcd forget all revisions but the present one, which is returned: whoever asks the API
+    /// server for an older one after its next start is told that it is gone.
+    ///
+    /// # Errors
+    /// If etcd refuses.
+    pub fn compact(&self) -> Result<u64> {
+        etcd::compact(&self.folder().join(ETCD_SOCKET))
     }
 
     /// Ends both servers and removes the folder. Dropping does the same, but tells of no failure.

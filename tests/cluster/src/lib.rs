@@ -25,6 +25,7 @@
 mod binaries;
 mod control_plane;
 mod credentials;
+mod etcd;
 mod flags;
 mod kubeconfig;
 mod kubectl;
