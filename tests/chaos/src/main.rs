@@ -8,6 +8,7 @@ mod depot;
 mod fault;
 mod faults;
 mod mix;
+mod preload;
 mod truth;
 mod webhook;
 mod world;
