@@ -7,8 +7,11 @@
 mod depot;
 mod fault;
 mod faults;
+mod history;
 mod mix;
 mod preload;
+mod record;
+mod rules;
 mod truth;
 mod webhook;
 mod world;
