@@ -7,7 +7,10 @@
 mod depot;
 mod fault;
 mod faults;
+mod front;
+mod gate;
 mod mix;
+mod preload;
 mod truth;
 mod webhook;
 mod world;
