@@ -55,8 +55,9 @@ pub(crate) struct World {
     pub(crate) cluster: Arc<Cluster>,
     /// An administrator, straight to the API server.
     pub(crate) client: Client,
-    /// Where the operator's processes find the API server; where it is, if none is named.
-    pub(crate) api_server: Option<String>,
+    /// Where the operator's processes find the API server, and the authority (PEM) of who answers
+    /// there; without it where it is.
+    pub(crate) through: Option<(String, String)>,
     /// The clouds.
     pub(crate) cloud: Arc<FakeCloud>,
     /// The way to the clouds, for all providers but `front`.
@@ -67,8 +68,6 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     /// The operator's way to the registry.
     pub(crate) registry_gate: Gate,
-    /// What processes take for the time, and where names lead them.
-    pub(crate) preload: Preload,
     /// Two replicas with one lease.
     pub(crate) operators: [Option<Process>; 2],
     /// The webhook.
@@ -77,15 +76,19 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     /// What was asked for.
     pub(crate) settings: Settings,
+    /// What the replicas of the operator and the webhook, in this order, believe of clock and names.
+    pub(crate) beliefs: [Preload; 3],
     ports: Ports,
     identity: Identity,
 }
 
+/// The webhook's place among the processes; the replicas of the operator are before it.
+pub(crate) const WEBHOOK: usize = 2;
+
 /// Ports of this machine, the same for each process that takes a place.
 struct Ports {
-    /// Metrics of the operators.
-    operators: [u16; 2],
-    webhook: u16,
+    /// Metrics and health, in the order of processes.
+    metrics: [u16; 3],
     reviews: u16,
 }
 
@@ -100,27 +103,35 @@ impl World {
         let site = Site::start(&settings.program).await?;
         let cloud_gate = Gate::new(cloud.address(), None)?;
         let front = Front::new(cloud.address(), site.folder())?;
-        let preload = Preload::new(site.folder(), "all", &[front::NAME])?;
         site.apply(&mix::accounts(&cloud_gate.origin(), &front.origin()).to_string())?;
         let truth = Truth::begin(cloud.clone(), Depot::new(registry.origin())?).await?;
+        let belief = |label| Preload::new(site.folder(), label, &[front::NAME]);
+        let beliefs = [
+            belief("operator-0")?,
+            belief("operator-1")?,
+            belief("webhook")?,
+        ];
         let mut world = Self {
+            beliefs,
             cluster: site.cluster.clone(),
             client: site.client.clone(),
             site,
-            api_server: None,
+            through: None,
             cloud,
             cloud_gate,
             front,
             registry,
             registry_gate,
-            preload,
             operators: [None, None],
             webhook: None,
             truth,
             settings,
             ports: Ports {
-                operators: [cluster::free_port()?, cluster::free_port()?],
-                webhook: cluster::free_port()?,
+                metrics: [
+                    cluster::free_port()?,
+                    cluster::free_port()?,
+                    cluster::free_port()?,
+                ],
                 reviews: cluster::free_port()?,
             },
             identity: Identity::new()?,
@@ -165,7 +176,7 @@ impl World {
     /// sees that the other does.
     pub(crate) async fn start_operator(&mut self, number: usize, extra: Extra) -> Result<()> {
         self.spawn_operator(number, extra).await?;
-        self.ready(self.ports.operators[number], number).await
+        self.ready(number).await
     }
 
     /// Starts a replica of the operator and waits for nothing.
@@ -175,7 +186,7 @@ impl World {
         let front = self.front.origin();
         let mirror = format!("{REGISTRY}={}", self.registry_gate.origin());
         let authority = self.front.ca_file().display().to_string();
-        let metrics = format!("127.0.0.1:{}", self.ports.operators[number]);
+        let metrics = format!("127.0.0.1:{}", self.ports.metrics[number]);
         let args = [
             "controller",
             "--insecure-loopback",
@@ -194,7 +205,7 @@ impl World {
         ];
         let args = args.map(str::to_owned).into();
         self.operators[number] = None;
-        let process = self.launch(name, "imageref", args, extra).await?;
+        let process = self.launch(number, "imageref", args, extra).await?;
         self.operators[number] = Some(process);
         Ok(())
     }
@@ -204,7 +215,7 @@ impl World {
         let folder = self.identity.write(self.site.folder())?;
         let folder = folder.display().to_string();
         let address = format!("127.0.0.1:{}", self.ports.reviews);
-        let metrics = format!("127.0.0.1:{}", self.ports.webhook);
+        let metrics = format!("127.0.0.1:{}", self.ports.metrics[WEBHOOK]);
         let args = [
             "webhook",
             "--address",
@@ -220,25 +231,29 @@ impl World {
         }
         self.webhook = None;
         let account = "imageref-webhook";
-        self.webhook = Some(self.launch("webhook", account, args, extra).await?);
-        self.ready(self.ports.webhook, self.operators.len()).await
+        self.webhook = Some(self.launch(WEBHOOK, account, args, extra).await?);
+        self.ready(WEBHOOK).await
     }
 
     async fn launch(
         &self,
-        name: &'static str,
+        place: usize,
         account: &'static str,
         mut args: Vec<String>,
         extra: Extra,
     ) -> Result<Process> {
         args.extend(extra.args);
-        let env = extra.env.into_iter().chain(self.preload.env()).collect();
+        let mut env = extra.env;
+        env.extend(self.beliefs[place].env());
         let launch = Launch {
-            name,
+            name: ["operator-0", "operator-1", "webhook"][place],
             account,
             args,
             env,
-            api_server: self.api_server.as_deref(),
+            through: self
+                .through
+                .as_ref()
+                .map(|(url, ca)| (url.as_str(), ca.as_str())),
             redirect: extra.redirect,
         };
         self.site.process(launch).await
@@ -267,25 +282,26 @@ impl World {
     }
 
     /// What a process counts: the text of its metrics.
-    pub(crate) async fn metrics(&self, process: usize) -> Result<String> {
-        let port = match self.ports.operators.get(process) {
-            Some(port) => port,
-            None => &self.ports.webhook,
-        };
-        get(*port, "/metrics").await
+    pub(crate) async fn metrics(&self, place: usize) -> Result<String> {
+        get(self.ports.metrics[place], "/metrics").await
+    }
+
+    /// The process at a place, if it was started.
+    pub(crate) fn process(&mut self, place: usize) -> Option<&mut Process> {
+        match self.operators.get_mut(place) {
+            Some(operator) => operator.as_mut(),
+            None => self.webhook.as_mut(),
+        }
     }
 
     /// Waits until a process says that it is ready.
-    async fn ready(&mut self, port: u16, process: usize) -> Result<()> {
+    pub(crate) async fn ready(&mut self, place: usize) -> Result<()> {
+        let port = self.ports.metrics[place];
         let begun = Instant::now();
         loop {
-            let running = match self.operators.get_mut(process) {
-                Some(operator) => operator.as_mut(),
-                None => self.webhook.as_mut(),
-            };
-            let running = running.context("it was not started")?;
-            running.alive()?;
-            let log = running.log();
+            let process = self.process(place).context("it was not started")?;
+            process.alive()?;
+            let log = process.log();
             if get(port, "/readyz").await.is_ok() {
                 return Ok(());
             }

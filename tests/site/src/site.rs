@@ -37,8 +37,8 @@ pub struct Launch<'a> {
     pub args: Vec<String>,
     /// Variables of its environment.
     pub env: Vec<(String, String)>,
-    /// Where it finds the API server; left out: where it is.
-    pub api_server: Option<&'a str>,
+    /// Where it finds the API server, and the authority (PEM) of who answers there; left out: where it is.
+    pub through: Option<(&'a str, &'a str)>,
     /// Where its standard error goes, in words of a shell; left out: to its log.
     pub redirect: Option<&'a str>,
 }
@@ -85,12 +85,10 @@ impl Site {
         let token = self
             .cluster
             .service_account_token("imageref-system", launch.account)?;
-        let kubeconfig = self.cluster.kubeconfig_with_token(&token)?;
-        if let Some(api_server) = launch.api_server {
-            let text = std::fs::read_to_string(&kubeconfig)?;
-            let text = text.replace(self.cluster.url(), api_server);
-            cluster::write_private(&kubeconfig, &text)?;
-        }
+        let kubeconfig = match launch.through {
+            Some((url, ca_pem)) => self.cluster.kubeconfig_through(url, ca_pem, &token),
+            None => self.cluster.kubeconfig_with_token(&token),
+        }?;
         let mut env = launch.env;
         env.push(("KUBECONFIG".into(), kubeconfig.display().to_string()));
         let (mut program, mut args) = (self.program.clone(), launch.args);
