@@ -7,6 +7,8 @@
 mod depot;
 mod fault;
 mod faults;
+mod front;
+mod gate;
 mod history;
 mod mix;
 mod preload;

@@ -5,12 +5,14 @@
 //! break first: whatever is started ends with this value.
 
 use crate::depot::Depot;
+use crate::front::{self, Front};
+use crate::gate::Gate;
 use crate::mix::{self, Means};
 use crate::preload::Preload;
 use crate::truth::Truth;
 use anyhow::{Context as _, Result, ensure};
 use cluster::{Cluster, Registry, RegistryAuth};
-use fakecloud::{FakeCloud, Service};
+use fakecloud::FakeCloud;
 use kube::Client;
 use serde_json::{Value, json};
 use site::{Identity, Launch, Process, Progress, REGISTRY, Site, create, prepare};
@@ -58,10 +60,14 @@ pub(crate) struct World {
     pub(crate) through: Option<(String, String)>,
     /// The clouds.
     pub(crate) cloud: Arc<FakeCloud>,
-    /// The second address of the clouds, for the provider `front`.
-    pub(crate) front: FakeCloud,
+    /// The way to the clouds, for all providers but `front`.
+    pub(crate) cloud_gate: Gate,
+    /// TLS before the clouds, for the provider `front`.
+    pub(crate) front: Front,
     /// The registry.
     pub(crate) registry: Registry,
+    /// The operator's way to the registry.
+    pub(crate) registry_gate: Gate,
     /// Two replicas with one lease.
     pub(crate) operators: [Option<Process>; 2],
     /// The webhook.
@@ -91,13 +97,15 @@ impl World {
     pub(crate) async fn start(settings: Settings, progress: &Progress) -> Result<Self> {
         progress.step("starting a control plane, clouds and a registry", 1);
         let cloud = Arc::new(FakeCloud::start().await);
-        let front = cloud.also_for(&[Service::ModelArts]).await;
         let registry = tokio::task::spawn_blocking(|| Registry::start(false, RegistryAuth::Open));
         let registry = registry.await??;
+        let registry_gate = Gate::new(registry.host().parse()?, None)?;
         let site = Site::start(&settings.program).await?;
-        site.apply(&mix::accounts(&cloud.url(), &front.url()).to_string())?;
+        let cloud_gate = Gate::new(cloud.address(), None)?;
+        let front = Front::new(cloud.address(), site.folder())?;
+        site.apply(&mix::accounts(&cloud_gate.origin(), &front.origin()).to_string())?;
         let truth = Truth::begin(cloud.clone(), Depot::new(registry.origin())?).await?;
-        let belief = |label| Preload::new(site.folder(), label, &[]);
+        let belief = |label| Preload::new(site.folder(), label, &[front::NAME]);
         let beliefs = [
             belief("operator-0")?,
             belief("operator-1")?,
@@ -110,8 +118,10 @@ impl World {
             site,
             through: None,
             cloud,
+            cloud_gate,
             front,
             registry,
+            registry_gate,
             operators: [None, None],
             webhook: None,
             truth,
@@ -172,9 +182,10 @@ impl World {
     /// Starts a replica of the operator and waits for nothing.
     pub(crate) async fn spawn_operator(&mut self, number: usize, extra: Extra) -> Result<()> {
         let name = ["operator-0", "operator-1"][number];
-        let cloud = self.cloud.url();
-        let front = self.front.url();
-        let mirror = format!("{REGISTRY}={}", self.registry.origin());
+        let cloud = self.cloud_gate.origin();
+        let front = self.front.origin();
+        let mirror = format!("{REGISTRY}={}", self.registry_gate.origin());
+        let authority = self.front.ca_file().display().to_string();
         let metrics = format!("127.0.0.1:{}", self.ports.metrics[number]);
         let args = [
             "controller",
@@ -183,6 +194,8 @@ impl World {
             &cloud,
             "--allow-endpoint",
             &front,
+            "--ca-file",
+            &authority,
             "--registry-mirror",
             &mirror,
             "--instance",
