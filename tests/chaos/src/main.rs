@@ -8,6 +8,7 @@ mod depot;
 mod fault;
 mod faults;
 mod mix;
+mod road;
 mod truth;
 mod webhook;
 mod world;

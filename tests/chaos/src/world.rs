@@ -6,6 +6,7 @@
 
 use crate::depot::Depot;
 use crate::mix::{self, Means};
+use crate::road::Road;
 use crate::truth::Truth;
 use anyhow::{Context as _, Result, ensure};
 use cluster::{Cluster, Registry, RegistryAuth};
@@ -52,8 +53,9 @@ pub(crate) struct World {
     pub(crate) cluster: Arc<Cluster>,
     /// An administrator, straight to the API server.
     pub(crate) client: Client,
-    /// Where the operator's processes find the API server; where it is, if none is named.
-    pub(crate) api_server: Option<String>,
+    /// The way of the operator's processes to the API server; each has a door of its own, in the order
+    /// of `operators`, the webhook's last.
+    pub(crate) road: Road,
     /// The clouds.
     pub(crate) cloud: Arc<FakeCloud>,
     /// The second address of the clouds, for the provider `front`.
@@ -91,11 +93,12 @@ impl World {
         let site = Site::start(&settings.program).await?;
         site.apply(&mix::accounts(&cloud.url(), &front.url()).to_string())?;
         let truth = Truth::begin(cloud.clone(), Depot::new(registry.origin())?).await?;
+        let road = Road::start(site.cluster.url(), Some(site.cluster.ca_pem()), 3)?;
         let mut world = Self {
             cluster: site.cluster.clone(),
             client: site.client.clone(),
             site,
-            api_server: None,
+            road,
             cloud,
             front,
             registry,
@@ -176,7 +179,7 @@ impl World {
         ];
         let args = args.map(str::to_owned).into();
         self.operators[number] = None;
-        let process = self.launch(name, "imageref", args, extra).await?;
+        let process = self.launch(name, number, "imageref", args, extra).await?;
         self.operators[number] = Some(process);
         Ok(())
     }
@@ -202,13 +205,16 @@ impl World {
         }
         self.webhook = None;
         let account = "imageref-webhook";
-        self.webhook = Some(self.launch("webhook", account, args, extra).await?);
+        let door = self.operators.len();
+        let process = self.launch("webhook", door, account, args, extra).await?;
+        self.webhook = Some(process);
         self.ready(self.ports.webhook, self.operators.len()).await
     }
 
     async fn launch(
         &self,
         name: &'static str,
+        door: usize,
         account: &'static str,
         mut args: Vec<String>,
         extra: Extra,
@@ -219,7 +225,7 @@ impl World {
             account,
             args,
             env: extra.env,
-            api_server: self.api_server.as_deref(),
+            api_server: Some((&self.road.url(door), self.road.ca_pem())),
             redirect: extra.redirect,
         };
         self.site.process(launch).await

@@ -37,8 +37,9 @@ pub struct Launch<'a> {
     pub args: Vec<String>,
     /// Variables of its environment.
     pub env: Vec<(String, String)>,
-    /// Where it finds the API server; left out: where it is.
-    pub api_server: Option<&'a str>,
+    /// Where it finds the API server, and by which authority (PEM) that proves itself; left out: where
+    /// it is.
+    pub api_server: Option<(&'a str, &'a str)>,
     /// Where its standard error goes, in words of a shell; left out: to its log.
     pub redirect: Option<&'a str>,
 }
@@ -85,12 +86,10 @@ impl Site {
         let token = self
             .cluster
             .service_account_token("imageref-system", launch.account)?;
-        let kubeconfig = self.cluster.kubeconfig_with_token(&token)?;
-        if let Some(api_server) = launch.api_server {
-            let text = std::fs::read_to_string(&kubeconfig)?;
-            let text = text.replace(self.cluster.url(), api_server);
-            cluster::write_private(&kubeconfig, &text)?;
-        }
+        let kubeconfig = match launch.api_server {
+            Some((url, ca)) => self.cluster.kubeconfig_through(url, ca, &token)?,
+            None => self.cluster.kubeconfig_with_token(&token)?,
+        };
         let mut env = launch.env;
         env.push(("KUBECONFIG".into(), kubeconfig.display().to_string()));
         let (mut program, mut args) = (self.program.clone(), launch.args);
