@@ -13,6 +13,7 @@ mod history;
 mod mix;
 mod preload;
 mod record;
+mod road;
 mod rules;
 mod truth;
 mod webhook;
