@@ -9,6 +9,7 @@ mod processes;
 use crate::depot::Depot;
 use crate::front::{self, Front};
 use crate::gate::Gate;
+use crate::life::{Deeds, Living};
 use crate::mix::{self, Means};
 use crate::preload::Preload;
 use crate::road::Road;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use site::{Identity, Process, Progress, Site, create, prepare};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 pub(crate) use processes::{Extra, NAMES, WEBHOOK};
@@ -67,12 +69,17 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     /// What was asked for.
     pub(crate) settings: Settings,
+    /// What was ordered so far.
+    pub(crate) deeds: Deeds,
     /// What the replicas of the operator and the webhook, in this order, believe of clock and names.
     pub(crate) beliefs: [Preload; 3],
     /// Ends of processes that the operator does not promise, with the time since the world began.
     pub(crate) ends: Vec<(Duration, String)>,
     /// How often a process was started again.
     pub(crate) restarts: u32,
+    /// When replicas of the operator were started, since the world began.
+    pub(crate) begins: Vec<Duration>,
+    next: Arc<AtomicU32>,
     ports: Ports,
     identity: Identity,
 }
@@ -111,9 +118,12 @@ impl World {
             operators: [None, None],
             webhook: None,
             truth,
-            settings,
             ends: Vec::new(),
+            begins: Vec::new(),
+            next: Arc::new(AtomicU32::new(settings.refs)),
+            deeds: Deeds::default(),
             restarts: 0,
+            settings,
             ports: Ports::free()?,
             identity: Identity::new()?,
         };
@@ -152,6 +162,17 @@ impl World {
             )
         });
         prepare(client, progress, refs).await
+    }
+
+    /// Who creates, edits and deletes references.
+    pub(crate) fn living(&self) -> Living {
+        Living {
+            client: self.client.clone(),
+            truth: self.truth.clone(),
+            refs: self.settings.refs,
+            deeds: self.deeds.clone(),
+            next: self.next.clone(),
+        }
     }
 
     /// The place of the replica that holds the lease, if one that was started does.
