@@ -184,6 +184,38 @@ impl World {
         Ok(())
     }
 
+    /// Holds a fault for so long, and does meanwhile what a kubelet does: a replica that ended by itself,
+    /// such as one that lost its lease, is started again.
+    pub(crate) async fn hold(&mut self, time: Duration) -> Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            self.revive().await?;
+            let rest = time.saturating_sub(begun.elapsed());
+            tokio::time::sleep(rest.min(Duration::from_secs(1))).await;
+        }
+        self.revive().await
+    }
+
+    /// Starts again what ended by itself.
+    pub(crate) async fn revive(&mut self) -> Result<()> {
+        for number in 0..self.operators.len() {
+            let operator = self.operators[number].as_mut();
+            if operator.is_some_and(|operator| operator.ended().is_some()) {
+                self.spawn_operator(number, Extra::default()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has something done at the control plane, which blocks.
+    pub(crate) async fn control<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Cluster) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let cluster = self.cluster.clone();
+        tokio::task::spawn_blocking(move || act(&cluster)).await?
+    }
+
     /// Starts the webhook, has API servers ask it, and waits until it knows all references.
     pub(crate) async fn start_webhook(&mut self, extra: Extra) -> Result<()> {
         let folder = self.identity.write(self.site.folder())?;
