@@ -7,8 +7,14 @@
 mod depot;
 mod fault;
 mod faults;
+mod front;
+mod gate;
+mod history;
 mod mix;
+mod preload;
+mod record;
 mod road;
+mod rules;
 mod truth;
 mod webhook;
 mod world;

@@ -25,8 +25,8 @@ pub struct Site {
     /// An administrator's client.
     pub client: Client,
     program: PathBuf,
-    /// By the names of processes.
-    kubeconfigs: Mutex<BTreeMap<&'static str, PathBuf>>,
+    /// By the names and accounts of processes.
+    kubeconfigs: Mutex<BTreeMap<(&'static str, &'static str), PathBuf>>,
 }
 
 /// A process to be started.
@@ -40,9 +40,8 @@ pub struct Launch<'a> {
     pub args: Vec<String>,
     /// Variables of its environment.
     pub env: Vec<(String, String)>,
-    /// Where it finds the API server, and by which authority (PEM) that proves itself; left out: where
-    /// it is.
-    pub api_server: Option<(&'a str, &'a str)>,
+    /// Where it finds the API server, and the authority (PEM) of who answers there; left out: where it is.
+    pub through: Option<(&'a str, &'a str)>,
     /// Where its standard error goes, in words of a shell; left out: to its log.
     pub redirect: Option<&'a str>,
 }
@@ -85,24 +84,25 @@ impl Site {
         self.cluster.kubectl_with_stdin(&apply, manifest).map(drop)
     }
 
-    /// The one of an earlier process of the same name, if there was one: to start again takes no API
+    /// The one of an earlier process of the same name and account, if there was one: to start again takes no API
     /// server, as where a kubelet does it.
     fn kubeconfig(&self, launch: &Launch<'_>) -> Result<PathBuf> {
         let mut known = self
             .kubeconfigs
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(path) = known.get(launch.name) {
+        let whose = (launch.name, launch.account);
+        if let Some(path) = known.get(&whose) {
             return Ok(path.clone());
         }
         let token = self
             .cluster
             .service_account_token("imageref-system", launch.account)?;
-        let path = match launch.api_server {
-            Some((url, ca)) => self.cluster.kubeconfig_through(url, ca, &token)?,
-            None => self.cluster.kubeconfig_with_token(&token)?,
-        };
-        known.insert(launch.name, path.clone());
+        let path = match launch.through {
+            Some((url, ca_pem)) => self.cluster.kubeconfig_through(url, ca_pem, &token),
+            None => self.cluster.kubeconfig_with_token(&token),
+        }?;
+        known.insert(whose, path.clone());
         Ok(path)
     }
 
