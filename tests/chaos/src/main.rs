@@ -10,6 +10,7 @@ mod faults;
 mod front;
 mod gate;
 mod mix;
+mod pauses;
 mod preload;
 mod truth;
 mod webhook;
