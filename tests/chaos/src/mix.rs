@@ -111,6 +111,29 @@ pub(crate) fn manifest(number: u32, means: Means) -> Value {
     })
 }
 
+/// The id of the image that a source means.
+pub(crate) fn image_of(source: &Value) -> Option<String> {
+    let notebook = &source["notebook"];
+    let id = notebook["id"].as_str().or(source["pai"]["id"].as_str());
+    if let Some(id) = id {
+        return Some(id.to_owned());
+    }
+    let name = notebook["name"].as_str()?;
+    (0..IMAGES)
+        .find(|image| image_name(*image) == name)
+        .map(image_id)
+}
+
+/// Whether an image stays as it is, and a reference to it too: what admission must let through.
+pub(crate) fn is_steady(number: u32) -> bool {
+    matches!(Means::of(number), Means::Id(image) if is_steady_image(image))
+}
+
+/// Whether an image stays as it is.
+pub(crate) fn is_steady_image(image: u32) -> bool {
+    image % 5 == 0
+}
+
 /// The id of a PAI image.
 pub(crate) fn pai_id(image: u32) -> String {
     format!("image-chaos{image:012x}")
