@@ -4,26 +4,30 @@
 //! Owns what is started, and in which order. Must not know faults or rules. The invariant that would
 //! break first: whatever is started ends with this value.
 
+mod processes;
+
 use crate::depot::Depot;
 use crate::front::{self, Front};
 use crate::gate::Gate;
+use crate::life::{Deeds, Living};
 use crate::mix::{self, Means};
 use crate::preload::Preload;
+use crate::road::Road;
 use crate::truth::Truth;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use cluster::{Cluster, Registry, RegistryAuth};
 use fakecloud::FakeCloud;
 use kube::Client;
+use processes::Ports;
 use serde_json::{Value, json};
-use site::{Identity, Launch, Process, Progress, REGISTRY, Site, create, prepare};
+use site::{Identity, Process, Progress, Site, create, prepare};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
+pub(crate) use processes::{Extra, NAMES, WEBHOOK};
 pub(crate) use rustix::process::Signal;
-
-/// Longest wait for a process to be ready.
-const READY: Duration = Duration::from_secs(120);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -36,17 +40,6 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
 }
 
-/// What a process is started with, next to what all are.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Extra {
-    /// Arguments.
-    pub(crate) args: Vec<String>,
-    /// Variables of its environment.
-    pub(crate) env: Vec<(String, String)>,
-    /// Where standard error goes, in words of a shell, such as `2>/dev/full`.
-    pub(crate) redirect: Option<&'static str>,
-}
-
 /// The world.
 pub(crate) struct World {
     /// The operator's program and rights, and how its processes are started.
@@ -55,9 +48,9 @@ pub(crate) struct World {
     pub(crate) cluster: Arc<Cluster>,
     /// An administrator, straight to the API server.
     pub(crate) client: Client,
-    /// Where the operator's processes find the API server, and the authority (PEM) of who answers
-    /// there; without it where it is.
-    pub(crate) through: Option<(String, String)>,
+    /// The way of the operator's processes to the API server; each has a door of its own, in the order
+    /// of processes.
+    pub(crate) road: Road,
     /// The clouds.
     pub(crate) cloud: Arc<FakeCloud>,
     /// The way to the clouds, for all providers but `front`.
@@ -76,20 +69,19 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     /// What was asked for.
     pub(crate) settings: Settings,
+    /// What was ordered so far.
+    pub(crate) deeds: Deeds,
     /// What the replicas of the operator and the webhook, in this order, believe of clock and names.
     pub(crate) beliefs: [Preload; 3],
+    /// Ends of processes that the operator does not promise, with the time since the world began.
+    pub(crate) ends: Vec<(Duration, String)>,
+    /// How often a process was started again.
+    pub(crate) restarts: u32,
+    /// When replicas of the operator were started, since the world began.
+    pub(crate) begins: Vec<Duration>,
+    next: Arc<AtomicU32>,
     ports: Ports,
     identity: Identity,
-}
-
-/// The webhook's place among the processes; the replicas of the operator are before it.
-pub(crate) const WEBHOOK: usize = 2;
-
-/// Ports of this machine, the same for each process that takes a place.
-struct Ports {
-    /// Metrics and health, in the order of processes.
-    metrics: [u16; 3],
-    reviews: u16,
 }
 
 impl World {
@@ -111,12 +103,13 @@ impl World {
             belief("operator-1")?,
             belief("webhook")?,
         ];
+        let road = Road::start(site.cluster.url(), Some(site.cluster.ca_pem()), 3)?;
         let mut world = Self {
             beliefs,
             cluster: site.cluster.clone(),
             client: site.client.clone(),
             site,
-            through: None,
+            road,
             cloud,
             cloud_gate,
             front,
@@ -125,21 +118,20 @@ impl World {
             operators: [None, None],
             webhook: None,
             truth,
+            ends: Vec::new(),
+            begins: Vec::new(),
+            next: Arc::new(AtomicU32::new(settings.refs)),
+            deeds: Deeds::default(),
+            restarts: 0,
             settings,
-            ports: Ports {
-                metrics: [
-                    cluster::free_port()?,
-                    cluster::free_port()?,
-                    cluster::free_port()?,
-                ],
-                reviews: cluster::free_port()?,
-            },
+            ports: Ports::free()?,
             identity: Identity::new()?,
         };
         world.populate(progress).await?;
         progress.step("starting the operator, twice, and the webhook", 3);
         world.start_operator(0, Extra::default()).await?;
         world.start_operator(1, Extra::default()).await?;
+        world.ask_webhook()?;
         world.start_webhook(Extra::default()).await?;
         Ok(world)
     }
@@ -172,91 +164,15 @@ impl World {
         prepare(client, progress, refs).await
     }
 
-    /// Starts a replica of the operator, and waits until it does what is asked of it: it works, or it
-    /// sees that the other does.
-    pub(crate) async fn start_operator(&mut self, number: usize, extra: Extra) -> Result<()> {
-        self.spawn_operator(number, extra).await?;
-        self.ready(number).await
-    }
-
-    /// Starts a replica of the operator and waits for nothing.
-    pub(crate) async fn spawn_operator(&mut self, number: usize, extra: Extra) -> Result<()> {
-        let name = ["operator-0", "operator-1"][number];
-        let cloud = self.cloud_gate.origin();
-        let front = self.front.origin();
-        let mirror = format!("{REGISTRY}={}", self.registry_gate.origin());
-        let authority = self.front.ca_file().display().to_string();
-        let metrics = format!("127.0.0.1:{}", self.ports.metrics[number]);
-        let args = [
-            "controller",
-            "--insecure-loopback",
-            "--allow-endpoint",
-            &cloud,
-            "--allow-endpoint",
-            &front,
-            "--ca-file",
-            &authority,
-            "--registry-mirror",
-            &mirror,
-            "--instance",
-            name,
-            "--metrics-address",
-            &metrics,
-        ];
-        let args = args.map(str::to_owned).into();
-        self.operators[number] = None;
-        let process = self.launch(number, "imageref", args, extra).await?;
-        self.operators[number] = Some(process);
-        Ok(())
-    }
-
-    /// Starts the webhook, has API servers ask it, and waits until it knows all references.
-    pub(crate) async fn start_webhook(&mut self, extra: Extra) -> Result<()> {
-        let folder = self.identity.write(self.site.folder())?;
-        let folder = folder.display().to_string();
-        let address = format!("127.0.0.1:{}", self.ports.reviews);
-        let metrics = format!("127.0.0.1:{}", self.ports.metrics[WEBHOOK]);
-        let args = [
-            "webhook",
-            "--address",
-            &address,
-            "--tls-dir",
-            &folder,
-            "--metrics-address",
-            &metrics,
-        ];
-        let args = args.map(str::to_owned).into();
-        for part in crate::webhook::documents(&address, &self.identity.authority_pem)? {
-            self.site.apply(&part.to_string())?;
+    /// Who creates, edits and deletes references.
+    pub(crate) fn living(&self) -> Living {
+        Living {
+            client: self.client.clone(),
+            truth: self.truth.clone(),
+            refs: self.settings.refs,
+            deeds: self.deeds.clone(),
+            next: self.next.clone(),
         }
-        self.webhook = None;
-        let account = "imageref-webhook";
-        self.webhook = Some(self.launch(WEBHOOK, account, args, extra).await?);
-        self.ready(WEBHOOK).await
-    }
-
-    async fn launch(
-        &self,
-        place: usize,
-        account: &'static str,
-        mut args: Vec<String>,
-        extra: Extra,
-    ) -> Result<Process> {
-        args.extend(extra.args);
-        let mut env = extra.env;
-        env.extend(self.beliefs[place].env());
-        let launch = Launch {
-            name: ["operator-0", "operator-1", "webhook"][place],
-            account,
-            args,
-            env,
-            through: self
-                .through
-                .as_ref()
-                .map(|(url, ca)| (url.as_str(), ca.as_str())),
-            redirect: extra.redirect,
-        };
-        self.site.process(launch).await
     }
 
     /// The place of the replica that holds the lease, if one that was started does.
@@ -274,48 +190,4 @@ impl World {
         let holder = holder.split('_').next();
         Ok((0..self.operators.len()).find(|n| holder == Some(&format!("operator-{n}"))))
     }
-
-    /// Sends a replica of the operator a signal.
-    pub(crate) fn signal(&self, number: usize, signal: Signal) -> Result<()> {
-        let process = self.operators[number].as_ref();
-        process.context("it was not started")?.signal(signal)
-    }
-
-    /// What a process counts: the text of its metrics.
-    pub(crate) async fn metrics(&self, place: usize) -> Result<String> {
-        get(self.ports.metrics[place], "/metrics").await
-    }
-
-    /// The process at a place, if it was started.
-    pub(crate) fn process(&mut self, place: usize) -> Option<&mut Process> {
-        match self.operators.get_mut(place) {
-            Some(operator) => operator.as_mut(),
-            None => self.webhook.as_mut(),
-        }
-    }
-
-    /// Waits until a process says that it is ready.
-    pub(crate) async fn ready(&mut self, place: usize) -> Result<()> {
-        let port = self.ports.metrics[place];
-        let begun = Instant::now();
-        loop {
-            let process = self.process(place).context("it was not started")?;
-            process.alive()?;
-            let log = process.log();
-            if get(port, "/readyz").await.is_ok() {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < READY, "never ready:\n{log}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-}
-
-async fn get(port: u16, path: &str) -> Result<String> {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(5))
-        .build()?;
-    let answer = client.get(format!("http://127.0.0.1:{port}{path}"));
-    Ok(answer.send().await?.error_for_status()?.text().await?)
 }

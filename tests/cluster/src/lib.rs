@@ -38,6 +38,7 @@ pub use binaries::{
     require_prometheus, require_registry,
 };
 pub use control_plane::Cluster;
+pub use credentials::LoopbackCertificate;
 pub use kubeconfig::{MARK as KUBECONFIG_MARK, write_private};
 pub use port::free as free_port;
 pub use registry::{Registry, RegistryAuth};

@@ -54,6 +54,11 @@ impl Process {
         self.server.ended()
     }
 
+    /// The last lines that it said.
+    pub fn last_words(&self) -> String {
+        self.server.last_words()
+    }
+
     /// An error with its last words if it has ended.
     pub fn alive(&mut self) -> Result<()> {
         match self.server.ended() {
