@@ -123,7 +123,7 @@ async fn tenth(world: &World) -> Result<()> {
 }
 
 /// Each cloud throttles in its own form; `ModelArts` by its gateway, and PAI by 429, in every second run.
-async fn throttle(world: &World, run: u32, pause: Option<Duration>) -> Result<()> {
+async fn throttle(world: &mut World, run: u32, pause: Option<Duration>) -> Result<()> {
     let retry_after_s = pause.map(|pause| pause.as_secs());
     let retry_after_ms = retry_after_s.map(|seconds| seconds * 1000);
     let (huawei, status) = if run % 2 == 0 {
@@ -160,8 +160,9 @@ async fn throttle(world: &World, run: u32, pause: Option<Duration>) -> Result<()
         since: begun,
         long: pause.unwrap_or(ASSUMED),
     };
-    let broken = pauses::broken(&log, &pause);
-    ensure!(broken.is_empty(), "pauses are not kept: {broken:?}");
+    for what in pauses::broken(&log, &pause) {
+        world.find("no call in a pause", "the clouds", what);
+    }
     Ok(())
 }
 
