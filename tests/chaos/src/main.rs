@@ -14,6 +14,7 @@ mod gate;
 mod history;
 mod life;
 mod mix;
+mod pauses;
 mod pods;
 mod preload;
 mod record;

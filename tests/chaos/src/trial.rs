@@ -77,10 +77,11 @@ impl Trial {
         self.pods.take();
         self.calls.take();
         self.world.ends.clear();
+        self.world.found.clear();
         self.world.begins.clear();
         self.world.restarts = 0;
         let tempo = match fault.runs {
-            1 => Tempo::Full,
+            ..=8 => Tempo::Full,
             // What is true stays so, so that recovery is not about the interval each time.
             _ => Tempo::References,
         };
@@ -146,6 +147,7 @@ impl Trial {
         let ends = self.world.ends.drain(..);
         let ends = ends.map(|(at, how)| Violation::new("no process ends", "a process", at, how));
         found.extend(ends);
+        found.append(&mut self.world.found);
         found
     }
 }

@@ -13,6 +13,7 @@ use crate::life::{Deeds, Living};
 use crate::mix::{self, Means};
 use crate::preload::Preload;
 use crate::road::Road;
+use crate::rules::Violation;
 use crate::truth::Truth;
 use anyhow::{Context as _, Result};
 use cluster::{Cluster, Registry, RegistryAuth};
@@ -75,6 +76,8 @@ pub(crate) struct World {
     pub(crate) beliefs: [Preload; 3],
     /// Ends of processes that the operator does not promise, with the time since the world began.
     pub(crate) ends: Vec<(Duration, String)>,
+    /// What a fault itself saw that must not be.
+    pub(crate) found: Vec<Violation>,
     /// How often a process was started again.
     pub(crate) restarts: u32,
     /// When replicas of the operator were started, since the world began.
@@ -119,6 +122,7 @@ impl World {
             webhook: None,
             truth,
             ends: Vec::new(),
+            found: Vec::new(),
             begins: Vec::new(),
             next: Arc::new(AtomicU32::new(settings.refs)),
             deeds: Deeds::default(),
@@ -134,6 +138,12 @@ impl World {
         world.ask_webhook()?;
         world.start_webhook(Extra::default()).await?;
         Ok(world)
+    }
+
+    /// Notes that something was seen now which must not be.
+    pub(crate) fn find(&mut self, rule: &str, about: &str, what: impl Into<String>) {
+        let now = self.truth.now();
+        self.found.push(Violation::new(rule, about, now, what));
     }
 
     /// Namespaces that enforce, with the account that pods need, and the references.

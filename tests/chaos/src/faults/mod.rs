@@ -5,6 +5,9 @@
 
 mod api_server;
 mod cloud;
+mod cloud_bodies;
+mod cloud_pages;
+mod cloud_reach;
 mod operator;
 mod registry;
 mod schema;
@@ -12,11 +15,14 @@ mod secrets;
 
 use crate::fault::Fault;
 
-const LISTS: [&[Fault]; 6] = [
+const LISTS: [&[Fault]; 9] = [
     operator::FAULTS,
     api_server::FAULTS,
     schema::FAULTS,
     cloud::FAULTS,
+    cloud_bodies::FAULTS,
+    cloud_pages::FAULTS,
+    cloud_reach::FAULTS,
     registry::FAULTS,
     secrets::FAULTS,
 ];
