@@ -22,6 +22,7 @@ mod report;
 mod results;
 mod road;
 mod rules;
+mod soak;
 mod trial;
 mod truth;
 mod webhook;
@@ -70,6 +71,9 @@ struct Arguments {
     /// Name the faults, and run none
     #[arg(long)]
     list: bool,
+    /// Draw faults for so many minutes, and follow what the processes hold
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["faults", "runs", "fresh"])]
+    soak: Option<u64>,
     /// Where results and logs are kept
     #[arg(long, default_value = "target/chaos")]
     out: PathBuf,
@@ -110,6 +114,14 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
         refs: arguments.refs,
         seed,
     };
+    if let Some(minutes) = arguments.soak {
+        let is_clean = soak::run(settings, minutes, &arguments.out).await?;
+        return Ok(if is_clean {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
     let mut campaign = Campaign {
         settings,
         out: arguments.out.clone(),
