@@ -136,6 +136,11 @@ impl Truth {
         self.begun.elapsed()
     }
 
+    /// The beginning of the world.
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// What was when, up to now.
     pub(crate) fn past_so_far(&self) -> Past {
         self.past().clone()

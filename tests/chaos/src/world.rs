@@ -9,9 +9,11 @@ mod processes;
 use crate::depot::Depot;
 use crate::front::{self, Front};
 use crate::gate::Gate;
+use crate::life::{Deeds, Living};
 use crate::mix::{self, Means};
 use crate::preload::Preload;
 use crate::road::Road;
+use crate::rules::Violation;
 use crate::truth::Truth;
 use anyhow::{Context as _, Result};
 use cluster::{Cluster, Registry, RegistryAuth};
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 use site::{Identity, Process, Progress, Site, create, prepare};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 pub(crate) use processes::{Extra, NAMES, WEBHOOK};
@@ -67,12 +70,19 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     /// What was asked for.
     pub(crate) settings: Settings,
+    /// What was ordered so far.
+    pub(crate) deeds: Deeds,
     /// What the replicas of the operator and the webhook, in this order, believe of clock and names.
     pub(crate) beliefs: [Preload; 3],
     /// Ends of processes that the operator does not promise, with the time since the world began.
     pub(crate) ends: Vec<(Duration, String)>,
+    /// What a fault itself saw that must not be.
+    pub(crate) found: Vec<Violation>,
     /// How often a process was started again.
     pub(crate) restarts: u32,
+    /// When replicas of the operator were started, since the world began.
+    pub(crate) begins: Vec<Duration>,
+    next: Arc<AtomicU32>,
     ports: Ports,
     identity: Identity,
 }
@@ -111,9 +121,13 @@ impl World {
             operators: [None, None],
             webhook: None,
             truth,
-            settings,
             ends: Vec::new(),
+            found: Vec::new(),
+            begins: Vec::new(),
+            next: Arc::new(AtomicU32::new(settings.refs)),
+            deeds: Deeds::default(),
             restarts: 0,
+            settings,
             ports: Ports::free()?,
             identity: Identity::new()?,
         };
@@ -124,6 +138,12 @@ impl World {
         world.ask_webhook()?;
         world.start_webhook(Extra::default()).await?;
         Ok(world)
+    }
+
+    /// Notes that something was seen now which must not be.
+    pub(crate) fn find(&mut self, rule: &str, about: &str, what: impl Into<String>) {
+        let now = self.truth.now();
+        self.found.push(Violation::new(rule, about, now, what));
     }
 
     /// Namespaces that enforce, with the account that pods need, and the references.
@@ -152,6 +172,17 @@ impl World {
             )
         });
         prepare(client, progress, refs).await
+    }
+
+    /// Who creates, edits and deletes references.
+    pub(crate) fn living(&self) -> Living {
+        Living {
+            client: self.client.clone(),
+            truth: self.truth.clone(),
+            refs: self.settings.refs,
+            deeds: self.deeds.clone(),
+            next: self.next.clone(),
+        }
     }
 
     /// Has something done at the control plane, which blocks.

@@ -4,7 +4,11 @@
 //! there once, since results are kept under it.
 
 mod api_server;
+mod clock;
 mod cloud;
+mod cloud_bodies;
+mod cloud_pages;
+mod cloud_reach;
 mod operator;
 mod registry;
 mod schema;
@@ -12,11 +16,15 @@ mod secrets;
 
 use crate::fault::Fault;
 
-const LISTS: [&[Fault]; 6] = [
+const LISTS: [&[Fault]; 10] = [
     operator::FAULTS,
+    clock::FAULTS,
     api_server::FAULTS,
     schema::FAULTS,
     cloud::FAULTS,
+    cloud_bodies::FAULTS,
+    cloud_pages::FAULTS,
+    cloud_reach::FAULTS,
     registry::FAULTS,
     secrets::FAULTS,
 ];

@@ -14,10 +14,12 @@ const BURST: f64 = 10.0;
 /// way at once.
 const TOGETHER: f64 = 4.0;
 
+const RULE: &str = "no call above budget";
+
 /// Something that counts against one budget, or begins a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Call {
-    /// Another process may begin to work. It has a budget of its own, as fresh as it is.
+    /// A process started. Whenever it begins to work it has a budget of its own, as fresh as it is.
     Begins,
     /// A request that came.
     Came,
@@ -26,20 +28,32 @@ pub(crate) enum Call {
 /// The calls of one account that came too early; all in the order of their times.
 pub(crate) fn over_budget(account: &str, calls: &[(Duration, Call)]) -> Vec<Violation> {
     let (mut level, mut last) = (0.0_f64, Duration::ZERO);
+    let mut fresh = 0_u32;
     let mut found = Vec::new();
     for (at, call) in calls {
         level = (level - RATE * at.saturating_sub(last).as_secs_f64()).max(0.0);
         last = *at;
         match call {
-            Call::Begins => level = (level - BURST).max(0.0),
+            Call::Begins => fresh += 1,
             Call::Came => level += 1.0,
         }
-        if level > BURST + TOGETHER {
+        if level <= BURST + TOGETHER {
+            continue;
+        }
+        if fresh > 0 {
+            fresh -= 1;
+            level -= BURST;
+        } else {
             let what = format!("{level:.1} calls at once, of {BURST}");
-            found.push(Violation::new("no call above budget", account, *at, what));
+            found.push(Violation::new(RULE, account, *at, what));
         }
     }
     found
+}
+
+/// Whether a violation is a call above budget.
+pub(crate) fn is_over_budget(violation: &Violation) -> bool {
+    violation.rule == RULE
 }
 
 #[cfg(test)]

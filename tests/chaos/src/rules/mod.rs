@@ -9,7 +9,7 @@ mod level;
 mod true_ready;
 mod verdict;
 
-pub(crate) use budget::{Call, over_budget};
+pub(crate) use budget::{Call, is_over_budget, over_budget};
 pub(crate) use kept::{is_lost, kept};
 pub(crate) use level::{Level, leaks};
 pub(crate) use true_ready::{is_true_now, true_ready};

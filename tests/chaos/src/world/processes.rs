@@ -97,6 +97,9 @@ impl World {
             redirect: extra.redirect,
         };
         let process = self.site.process(launch).await?;
+        if place != WEBHOOK {
+            self.begins.push(self.truth.now());
+        }
         match self.operators.get_mut(place) {
             Some(operator) => *operator = Some(process),
             None => self.webhook = Some(process),
