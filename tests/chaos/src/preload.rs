@@ -14,9 +14,9 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/preload/world.c");
 
 /// `struct table` in the source: the clock's offset, then so many names with their states.
 const NAMES: usize = 8;
-const OFFSET: u64 = 8;
-const NAME: u64 = 120;
-const ENTRY: u64 = NAME + 8;
+const OFFSET: usize = 8;
+const NAME: usize = 120;
+const ENTRY: usize = NAME + 8;
 
 /// Where a name leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Preload {
         }
         let path = folder.join(format!("{label}.world"));
         let table = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-        table.set_len(OFFSET + ENTRY * NAMES as u64)?;
+        table.set_len(place(NAMES)?)?;
         let preload = Self {
             library,
             path,
@@ -60,9 +60,9 @@ impl Preload {
         };
         for (number, name) in names.iter().enumerate() {
             // One zero byte is left at its end.
-            ensure!(name.len() < NAME as usize, "{name} is too long");
-            let at = OFFSET + ENTRY * number as u64;
-            preload.table.write_all_at(name.as_bytes(), at)?;
+            ensure!(name.len() < NAME, "{name} is too long");
+            let name_at = place(number)?;
+            preload.table.write_all_at(name.as_bytes(), name_at)?;
             preload.lead(name, Leads::Here)?;
         }
         Ok(preload)
@@ -92,10 +92,15 @@ impl Preload {
     pub(crate) fn lead(&self, name: &str, to: Leads) -> Result<()> {
         let number = self.names.iter().position(|known| known == name);
         let number = number.with_context(|| format!("{name} is not in the table"))?;
-        let at = OFFSET + ENTRY * number as u64 + NAME;
+        let at = place(number)? + u64::try_from(NAME)?;
         let state = to as i64;
         Ok(self.table.write_all_at(&state.to_ne_bytes(), at)?)
     }
+}
+
+/// Where the entry of a name begins.
+fn place(number: usize) -> Result<u64> {
+    Ok(u64::try_from(OFFSET + ENTRY * number)?)
 }
 
 fn compile(library: &Path) -> Result<()> {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(super) const HELD: Duration = Duration::from_secs(35);
 
 /// The longest time until somebody has met a fault: references are looked at each minute.
-const UNMET: Duration = Duration::from_secs(100);
+const UNMET: Duration = Duration::from_secs(150);
 
 /// Longest pause of the breaker after a fault of this length, a look's longest back-off, and the look.
 pub(super) const WITHIN: Duration = Duration::from_secs(180);
@@ -92,13 +92,13 @@ pub(super) async fn with(world: &World, kinds: &[FaultKind], long: Duration) -> 
 async fn faulty(world: &World, faults: Vec<fakecloud::Fault>, long: Duration) -> Result<()> {
     let cloud = &world.cloud;
     cloud.set_faults(faults);
-    let held = hold(long, 5, || cloud.calls().total()).await;
+    let held = hold(long, 3, || cloud.calls().total()).await;
     cloud.clear_faults();
     held
 }
 
 async fn outage(world: &World, run: u32) -> Result<()> {
-    if run % 2 == 0 {
+    if run.is_multiple_of(2) {
         let unavailable = FaultKind::Status {
             status: 503,
             error_code: "ModelArts.0503".into(),
@@ -124,14 +124,25 @@ async fn tenth(world: &World) -> Result<()> {
 
 /// Each cloud throttles in its own form; `ModelArts` by its gateway, and PAI by 429, in every second run.
 async fn throttle(world: &mut World, run: u32, pause: Option<Duration>) -> Result<()> {
-    let retry_after_s = pause.map(|pause| pause.as_secs());
-    let retry_after_ms = retry_after_s.map(|seconds| seconds * 1000);
-    let (huawei, status) = if run % 2 == 0 {
-        (FaultKind::ThrottledModelArts { retry_after_s }, 400)
+    let seconds = pause.map(|pause| pause.as_secs());
+    let (huawei, status) = if run.is_multiple_of(2) {
+        (
+            FaultKind::ThrottledModelArts {
+                retry_after_s: seconds,
+            },
+            400,
+        )
     } else {
-        (FaultKind::ThrottledGateway { retry_after_s }, 429)
+        (
+            FaultKind::ThrottledGateway {
+                retry_after_s: seconds,
+            },
+            429,
+        )
     };
-    let pai = FaultKind::ThrottledPai { retry_after_ms };
+    let pai = FaultKind::ThrottledPai {
+        retry_after_ms: seconds.map(|seconds| seconds * 1000),
+    };
     let cloud = &world.cloud;
     let before = cloud.options().pai_throttle_status;
     cloud.configure(|options| options.pai_throttle_status = status);
@@ -168,7 +179,7 @@ async fn throttle(world: &mut World, run: u32, pause: Option<Duration>) -> Resul
 
 async fn clock(world: &World, run: u32) -> Result<()> {
     let cloud = &world.cloud;
-    let ahead = if run % 2 == 0 { 3600 } else { -3600 };
+    let ahead = if run.is_multiple_of(2) { 3600 } else { -3600 };
     cloud.configure(|options| options.clock_offset_s = ahead);
     let held = hold(HELD, 2, || cloud.calls().total()).await;
     cloud.configure(|options| options.clock_offset_s = 0);
