@@ -83,6 +83,21 @@ pub(crate) struct Counts {
     pub(crate) gone: u64,
 }
 
+impl Counts {
+    /// What was added since an earlier reading.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            requests: self.requests - earlier.requests,
+            answered: self.answered - earlier.answered,
+            watches: self.watches - earlier.watches,
+            events: self.events - earlier.events,
+            cut: self.cut - earlier.cut,
+            silenced: self.silenced - earlier.silenced,
+            gone: self.gone - earlier.gone,
+        }
+    }
+}
+
 /// The same while it is counted.
 #[derive(Debug, Default)]
 struct Counters {
@@ -140,8 +155,8 @@ impl Road {
     }
 
     /// The same for one door.
-    pub(crate) fn set_door(&self, door: usize, mode: Mode) {
-        self.doors[door].set(mode);
+    pub(crate) fn set_door(&self, door: usize, mode: &Mode) {
+        self.doors[door].set(mode.clone());
     }
 
     /// Resets all open connections, once.

@@ -185,6 +185,15 @@ impl World {
         }
     }
 
+    /// Has something done at the control plane, which blocks.
+    pub(crate) async fn control<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Cluster) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let cluster = self.cluster.clone();
+        tokio::task::spawn_blocking(move || act(&cluster)).await?
+    }
+
     /// The place of the replica that holds the lease, if one that was started does.
     pub(crate) async fn leader(&self) -> Result<Option<usize>> {
         let lease =

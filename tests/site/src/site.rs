@@ -10,8 +10,9 @@ use fakecloud::defaults;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
@@ -24,6 +25,8 @@ pub struct Site {
     /// An administrator's client.
     pub client: Client,
     program: PathBuf,
+    /// By the names and accounts of processes.
+    kubeconfigs: Mutex<BTreeMap<(&'static str, &'static str), PathBuf>>,
 }
 
 /// A process to be started.
@@ -66,6 +69,7 @@ impl Site {
             client: Client::try_from(config)?,
             cluster: Arc::new(cluster),
             program,
+            kubeconfigs: Mutex::default(),
         })
     }
 
@@ -80,15 +84,31 @@ impl Site {
         self.cluster.kubectl_with_stdin(&apply, manifest).map(drop)
     }
 
-    /// Starts the program under the rights of a `ServiceAccount`.
-    pub async fn process(&self, launch: Launch<'_>) -> Result<Process> {
+    /// The one of an earlier process of the same name and account, if there was one: to start again takes no API
+    /// server, as where a kubelet does it.
+    fn kubeconfig(&self, launch: &Launch<'_>) -> Result<PathBuf> {
+        let mut known = self
+            .kubeconfigs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let whose = (launch.name, launch.account);
+        if let Some(path) = known.get(&whose) {
+            return Ok(path.clone());
+        }
         let token = self
             .cluster
             .service_account_token("imageref-system", launch.account)?;
-        let kubeconfig = match launch.through {
+        let path = match launch.through {
             Some((url, ca_pem)) => self.cluster.kubeconfig_through(url, ca_pem, &token),
             None => self.cluster.kubeconfig_with_token(&token),
         }?;
+        known.insert(whose, path.clone());
+        Ok(path)
+    }
+
+    /// Starts the program under the rights of a `ServiceAccount`.
+    pub async fn process(&self, launch: Launch<'_>) -> Result<Process> {
+        let kubeconfig = self.kubeconfig(&launch)?;
         let mut env = launch.env;
         env.push(("KUBECONFIG".into(), kubeconfig.display().to_string()));
         let (mut program, mut args) = (self.program.clone(), launch.args);

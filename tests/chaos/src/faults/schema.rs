@@ -1,8 +1,440 @@
-//! Faults of CRDs that are older or newer than the operator.
+//! CRDs that are newer and older than the operator.
 //!
-//! Owns how each begins and ends. Must not know the clouds, nor what must hold meanwhile. The invariant that
-//! would break first: when a fault is back, nothing is broken any more.
+//! Owns the changed schemas, and what the operator must make of them. Must not know the clouds. The invariant
+//! that would break first: the CRDs of this version are back at the end, also where something was not as it
+//! should be.
 
 use crate::fault::Fault;
+use crate::world::World;
+use anyhow::{Context as _, Result, ensure};
+use futures::FutureExt as _;
+use kube::Client;
+use kube::api::{Patch, PatchParams, PostParams, Request};
+use serde_json::{Value, json};
+use site::image_id;
+use std::time::{Duration, Instant};
 
-pub(crate) const FAULTS: &[Fault] = &[];
+/// The CRD of this version.
+const CRD: &str = include_str!("../../../../crds/imageref.dev_imagerefs.yaml");
+
+/// Of the fault's own references, which are no part of the mix.
+const NAMESPACE: &str = "schema";
+
+/// A changed CRD ends the watches of its kind; they are repeated at once, and each reference is looked at
+/// within its interval of a minute.
+const WITHIN: Duration = Duration::from_secs(120);
+
+/// For what the operator does once it sees an object.
+const SOON: Duration = Duration::from_secs(60);
+
+/// What an older schema lacks. Verdicts do not rest on these.
+const MISSING: [&str; 3] = ["accelerators", "platforms", "upstreamUpdatedTime"];
+
+/// Over so long the statuses are compared: more than the interval of references, less than a quarter of
+/// their `maxStaleness`, which is how often each is written without need.
+const COMPARED: Duration = Duration::from_secs(70);
+
+pub(crate) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "crd-newer",
+        what: "The CRD has a version, fields and a value that the operator does not know, and objects use them.",
+        runs: 1,
+        within: WITHIN,
+        strike: |world, _| newer(world).boxed(),
+    },
+    Fault {
+        name: "crd-older",
+        what: "The CRD lacks fields of spec and status, which the API server drops from all that is written.",
+        runs: 1,
+        within: WITHIN,
+        strike: |world, _| older(world).boxed(),
+    },
+];
+
+async fn newer(world: &mut World) -> Result<()> {
+    let client = &world.client.clone();
+    begin(world).await?;
+    install(world, &with_more(crd()?)?).await?;
+    let judged = judge_newer(world).await;
+    let removed = remove(client, &["new-field", "new-value"]).await;
+    install(world, &crd()?).await?;
+    let refused = || reference("v1alpha1", "probe", json!({"schedule": "nightly"}));
+    until(world, "the former CRD", || async {
+        Ok(!serves(client, &refused()).await?)
+    })
+    .await?;
+    judged.and(removed)
+}
+
+async fn judge_newer(world: &mut World) -> Result<()> {
+    let client = &world.client.clone();
+    let field = reference("v1beta1", "new-field", json!({"schedule": "nightly"}));
+    let value = reference("v1alpha1", "new-value", json!({"digestPolicy": "OnPush"}));
+    until(world, "the newer CRD", || async {
+        Ok(serves(client, &field).await? && serves(client, &value).await?)
+    })
+    .await?;
+    for object in [&field, &value] {
+        create(client, object, false).await?;
+    }
+    until(world, "a reference with an unknown field", || async {
+        Ok(ready(
+            &get(client, "new-field").await?,
+            "True",
+            "Resolved",
+            1,
+        ))
+    })
+    .await?;
+    // As a newer operator would have left it.
+    patch(
+        client,
+        "new-field",
+        Some("status"),
+        json!({"status": {"score": 7}}),
+    )
+    .await?;
+    let edit = json!({"spec": {"expect": {"status": ["ACTIVE"]}}});
+    patch(client, "new-field", None, edit).await?;
+    until(world, "an edit of it", || async {
+        Ok(ready(
+            &get(client, "new-field").await?,
+            "True",
+            "Resolved",
+            2,
+        ))
+    })
+    .await?;
+    let written = get(client, "new-field").await?;
+    ensure!(
+        written["spec"]["schedule"] == "nightly" && written["status"]["score"] == 7,
+        "what the operator does not know was lost: {written}"
+    );
+    until(world, "a reference with an unknown value", || async {
+        let object = get(client, "new-value").await?;
+        Ok(ready(&object, "False", "InvalidSpec", 1))
+    })
+    .await
+}
+
+async fn older(world: &mut World) -> Result<()> {
+    let client = &world.client.clone();
+    begin(world).await?;
+    install(world, &with_less(crd()?)?).await?;
+    let judged = judge_older(world).await;
+    install(world, &crd()?).await?;
+    judged?;
+    // The fields come back by themselves, within an interval and the time after which one is tried.
+    let waited = SOON * 4;
+    until_within(world, waited, "fields that are kept again", || async {
+        let objects = all(client).await?;
+        Ok(objects.iter().all(|object| {
+            let lacks = |field: &&str| object["status"][*field].is_null();
+            !is_of_ascend(object) || !lacks(&"accelerators") && !lacks(&"upstreamUpdatedTime")
+        }))
+    })
+    .await
+}
+
+async fn judge_older(world: &mut World) -> Result<()> {
+    let client = &world.client.clone();
+    let limited = reference("v1alpha1", "probe", json!({"historyLimit": 3}));
+    until(world, "the older CRD", || async {
+        Ok(!serves(client, &limited).await?)
+    })
+    .await?;
+    // Each reference has been looked at by then, and written once.
+    world.hold(COMPARED).await?;
+    let before = all(client).await?;
+    world.hold(COMPARED).await?;
+    let after = all(client).await?;
+    let (needless, compared) = needless(&before, &after);
+    ensure!(
+        needless * 2 < compared,
+        "{needless} of {compared} statuses were written though nothing changed"
+    );
+    let logs = world.operators.iter().flatten().map(site::Process::log);
+    let logs: String = logs.collect();
+    for field in MISSING {
+        ensure!(
+            logs.contains(&format!("status.{field}")),
+            "no log says that the CRD lacks status.{field}"
+        );
+    }
+    Ok(())
+}
+
+fn crd() -> Result<Value> {
+    serde_saphyr::from_str(CRD).context("the CRD is not YAML")
+}
+
+/// A field of spec and status more, a value more, a version more.
+fn with_more(mut crd: Value) -> Result<Value> {
+    let version = &mut crd["spec"]["versions"][0];
+    let properties = &mut version["schema"]["openAPIV3Schema"]["properties"];
+    properties["spec"]["properties"]["schedule"] = json!({"type": "string"});
+    properties["status"]["properties"]["score"] = json!({"type": "integer"});
+    let policy = &mut properties["spec"]["properties"]["digestPolicy"];
+    policy["x-kubernetes-validations"] = json!([
+        {"rule": "self in ['Never', 'IfNotPresent', 'Always', 'OnPush']"},
+    ]);
+    let mut next = version.clone();
+    next["name"] = "v1beta1".into();
+    next["storage"] = false.into();
+    let versions = crd["spec"]["versions"].as_array_mut();
+    versions.context("a CRD has versions")?.push(next);
+    Ok(crd)
+}
+
+/// Some fields of spec and status less.
+fn with_less(mut crd: Value) -> Result<Value> {
+    let properties = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    let remove = |of: &mut Value, field: &str| {
+        let fields = of["properties"].as_object_mut();
+        let removed = fields.and_then(|fields| fields.remove(field));
+        removed
+            .map(drop)
+            .with_context(|| format!("the CRD has no {field}"))
+    };
+    remove(&mut properties["spec"], "historyLimit")?;
+    for field in MISSING {
+        remove(&mut properties["status"], field)?;
+    }
+    Ok(crd)
+}
+
+/// How many statuses were written though they say the same, and how many objects were there both times.
+fn needless(before: &[Value], after: &[Value]) -> (usize, usize) {
+    let told = |object: &Value| {
+        let mut told = object.clone();
+        for (of, field) in [
+            ("metadata", "resourceVersion"),
+            ("metadata", "managedFields"),
+            ("status", "lastCheckedTime"),
+        ] {
+            if let Some(fields) = told[of].as_object_mut() {
+                fields.remove(field);
+            }
+        }
+        told
+    };
+    let same = |object: &&Value| {
+        let metadata = &object["metadata"];
+        after
+            .iter()
+            .find(|other| other["metadata"]["uid"] == metadata["uid"])
+    };
+    let pairs: Vec<_> = before
+        .iter()
+        .filter_map(|old| Some((old, same(&old)?)))
+        .collect();
+    let needless = pairs.iter().filter(|(old, new)| {
+        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+        version(old) != version(new) && told(old) == told(new)
+    });
+    (needless.count(), pairs.len())
+}
+
+fn is_of_ascend(object: &Value) -> bool {
+    object["status"]["upstream"]["api"] == "notebook" && ready_status(object) == Some("True")
+}
+
+fn ready_condition(object: &Value) -> Option<&Value> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == "Ready")
+}
+
+fn ready_status(object: &Value) -> Option<&str> {
+    ready_condition(object)?["status"].as_str()
+}
+
+/// Whether the status about a generation says so.
+fn ready(object: &Value, status: &str, reason: &str, generation: u64) -> bool {
+    object["status"]["observedGeneration"] == generation
+        && ready_condition(object)
+            .is_some_and(|ready| ready["status"] == status && ready["reason"] == reason)
+}
+
+/// A reference with these fields more.
+fn reference(version: &str, name: &str, more: Value) -> Value {
+    let mut spec = json!({
+        "digestPolicy": "Never",
+        "source": {"notebook": {"id": image_id(0)}},
+    });
+    if let (Some(spec), Value::Object(more)) = (spec.as_object_mut(), more) {
+        spec.extend(more);
+    }
+    json!({
+        "apiVersion": format!("imageref.dev/{version}"),
+        "kind": "ImageRef",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": spec,
+    })
+}
+
+async fn begin(world: &World) -> Result<()> {
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE},
+    });
+    install(world, &namespace).await
+}
+
+async fn install(world: &World, manifest: &Value) -> Result<()> {
+    let manifest = manifest.to_string();
+    let apply = move |cluster: &cluster::Cluster| {
+        cluster.kubectl_with_stdin(&["apply", "-f", "-"], &manifest)
+    };
+    world.control(apply).await.map(drop)
+}
+
+fn collection(object: &Value) -> String {
+    let version = object["apiVersion"].as_str().unwrap_or_default();
+    format!("/apis/{version}/namespaces/{NAMESPACE}/imagerefs")
+}
+
+async fn create(client: &Client, object: &Value, dry_run: bool) -> kube::Result<Value> {
+    let params = PostParams {
+        dry_run,
+        field_manager: None,
+    };
+    let data = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+    let request = Request::new(collection(object)).create(&params, data);
+    let mut request = request.map_err(kube::Error::BuildRequest)?;
+    let strict = format!("{}&fieldValidation=Strict", request.uri());
+    *request.uri_mut() = strict
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| kube::Error::HttpError(error.into()))?;
+    client.request(request).await
+}
+
+/// Whether the API server takes such an object, each field of it.
+async fn serves(client: &Client, object: &Value) -> Result<bool> {
+    match create(client, object, true).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404 | 422) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// As the version that is stored.
+async fn get(client: &Client, name: &str) -> Result<Value> {
+    // The newer one, since the other hides what only that one has.
+    let path = format!("/apis/imageref.dev/v1beta1/namespaces/{NAMESPACE}/imagerefs/{name}");
+    let request = http::Request::get(path).body(Vec::new())?;
+    Ok(client.request(request).await?)
+}
+
+async fn patch(client: &Client, name: &str, part: Option<&str>, patch: Value) -> Result<()> {
+    let path = format!("/apis/imageref.dev/v1beta1/namespaces/{NAMESPACE}/imagerefs");
+    let (request, params) = (Request::new(path), PatchParams::default());
+    let patch = Patch::Merge(patch);
+    let request = match part {
+        Some(part) => request.patch_subresource(part, name, &params, &patch)?,
+        None => request.patch(name, &params, &patch)?,
+    };
+    client.request::<Value>(request).await?;
+    Ok(())
+}
+
+async fn remove(client: &Client, names: &[&'static str]) -> Result<()> {
+    for name in names {
+        let path = format!("/apis/imageref.dev/v1alpha1/namespaces/{NAMESPACE}/imagerefs/{name}");
+        let request = http::Request::delete(path).body(Vec::new())?;
+        match client.request::<Value>(request).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            answer => drop(answer?),
+        }
+    }
+    Ok(())
+}
+
+/// Every reference.
+async fn all(client: &Client) -> Result<Vec<Value>> {
+    let request = http::Request::get("/apis/imageref.dev/v1alpha1/imagerefs").body(Vec::new())?;
+    let mut list: Value = client.request(request).await?;
+    match list["items"].take() {
+        Value::Array(items) => Ok(items),
+        other => anyhow::bail!("a list of references has {other}"),
+    }
+}
+
+async fn until<F>(world: &mut World, what: &str, check: impl Fn() -> F) -> Result<()>
+where
+    F: Future<Output = Result<bool>>,
+{
+    until_within(world, SOON, what, check).await
+}
+
+async fn until_within<F>(
+    world: &mut World,
+    within: Duration,
+    what: &str,
+    check: impl Fn() -> F,
+) -> Result<()>
+where
+    F: Future<Output = Result<bool>>,
+{
+    let begun = Instant::now();
+    while !check().await? {
+        ensure!(begun.elapsed() < within, "{what}: not within {within:?}");
+        world.hold(Duration::from_millis(500)).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newer_crd_has_more_and_the_older_one_less_and_nothing_else_differs() {
+        let known = |crd: &Value| {
+            let version = crd["spec"]["versions"][0].clone();
+            version["schema"]["openAPIV3Schema"]["properties"].clone()
+        };
+        let ours = crd().unwrap();
+        let more = with_more(ours.clone()).unwrap();
+        assert_eq!(more["spec"]["versions"][1]["name"], "v1beta1");
+        assert_eq!(
+            known(&more)["spec"]["properties"]["schedule"]["type"],
+            "string"
+        );
+        let less = with_less(ours.clone()).unwrap();
+        for field in MISSING {
+            assert!(known(&ours)["status"]["properties"][field].is_object());
+            assert!(known(&less)["status"]["properties"][field].is_null());
+        }
+        let count = |crd: &Value, of: &str| known(crd)[of]["properties"].as_object().unwrap().len();
+        assert_eq!(count(&more, "status"), count(&ours, "status") + 1);
+        assert_eq!(
+            count(&less, "status"),
+            count(&ours, "status") - MISSING.len()
+        );
+        assert_eq!(count(&less, "spec"), count(&ours, "spec") - 1);
+    }
+
+    #[test]
+    fn a_write_is_needless_if_only_versions_and_check_times_changed() {
+        let object = |uid: &str, version: &str, arch: &str, checked: &str| {
+            json!({
+                "metadata": {"uid": uid, "resourceVersion": version},
+                "status": {"arch": arch, "lastCheckedTime": checked},
+            })
+        };
+        let before = [
+            object("untouched", "1", "arm64", "t1"),
+            object("needless", "2", "arm64", "t1"),
+            object("changed", "3", "arm64", "t1"),
+            object("gone", "4", "arm64", "t1"),
+        ];
+        let after = [
+            object("new", "5", "arm64", "t2"),
+            object("changed", "6", "amd64", "t2"),
+            object("needless", "7", "arm64", "t2"),
+            object("untouched", "1", "arm64", "t1"),
+        ];
+        assert_eq!(needless(&before, &after), (1, 3));
+    }
+}

@@ -205,12 +205,12 @@ async fn a_closed_door_resets_and_refuses_until_it_opens_again() {
     let scene = Scene::new().await;
     scene.passes(0).await;
     let mut watch = scene.watch().await;
-    scene.road.set_door(0, Mode::Refuse);
+    scene.road.set_door(0, &Mode::Refuse);
     assert!(watch.next().await.is_err());
     let refused = scene.request(0, "/").send().await.unwrap_err();
     assert!(refused.is_connect(), "{refused:?}");
     scene.passes(1).await;
-    scene.road.set_door(0, Mode::Pass);
+    scene.road.set_door(0, &Mode::Pass);
     scene.passes(0).await;
 }
 
