@@ -1,4 +1,4 @@
-//! Faults of the platforms as a whole: away, slow, failing, throttling, with another clock.
+//! Faults of the platforms as a whole: away, slow, failing, throttling.
 //!
 //! Owns how each begins and ends, and how long the clouds stay as they were made. Must not know the API
 //! server, nor what must hold meanwhile but for pauses. The invariant that would break first: when a
@@ -62,14 +62,6 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: 2,
         within: WITHIN,
         strike: |world, run| Box::pin(throttle(world, run, None)),
-    },
-    Fault {
-        name: "clock-of-cloud",
-        what: "The clouds' clock is 1 h ahead; then 1 h behind.",
-        runs: 2,
-        // Refused signatures are not tried again for ten minutes, lest the key be locked.
-        within: Duration::from_secs(13 * 60),
-        strike: |world, run| Box::pin(clock(world, run)),
     },
 ];
 
@@ -175,13 +167,4 @@ async fn throttle(world: &mut World, run: u32, pause: Option<Duration>) -> Resul
         world.find("no call in a pause", "the clouds", what);
     }
     Ok(())
-}
-
-async fn clock(world: &World, run: u32) -> Result<()> {
-    let cloud = &world.cloud;
-    let ahead = if run.is_multiple_of(2) { 3600 } else { -3600 };
-    cloud.configure(|options| options.clock_offset_s = ahead);
-    let held = hold(HELD, 2, || cloud.calls().total()).await;
-    cloud.configure(|options| options.clock_offset_s = 0);
-    held
 }
