@@ -169,8 +169,9 @@ impl Living {
         Ok(format!("{}/{}", mix::namespace(number), mix::name(number)))
     }
 
-    /// Another expectation, which takes effect at once, without a look.
+    /// Another expectation, one of four, which takes effect at once, without a look.
     pub(crate) async fn edit(&self, number: u32, choice: u32) -> Result<()> {
+        let choice = choice % 4;
         let spec = match (Means::of(number), choice) {
             // PAI states no architecture, and an expectation about it waits for the registry.
             (Means::Pai(_) | Means::Digest(_), _) => json!({"historyLimit": choice + 5}),

@@ -31,12 +31,13 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use fault::Fault;
 use results::Results;
+use rules::Violation;
 use site::Progress;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use trial::Trial;
+use trial::{Outcome, Trial};
 use world::{NAMES, Settings, World};
 
 /// Something that was asked for has not run yet.
@@ -181,13 +182,12 @@ impl Campaign {
             1,
         );
         let begun = Instant::now();
-        let outcome = match trial.run(fault, run).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let logs = self.keep_logs(&trial, fault, run)?;
-                return Err(error.context(format!("logs: {}", logs.display())));
-            }
-        };
+        let outcome = trial.run(fault, run).await.unwrap_or_else(|error| {
+            // Whether it is the operator's fault or its own, it is for somebody to look at.
+            let now = trial.world.truth.now();
+            let what = format!("{error:#}");
+            Outcome::broken_off(Violation::new("a fault can be made", fault.name, now, what))
+        });
         let is_clean = outcome.violations.is_empty();
         let logs = match is_clean {
             true => None,

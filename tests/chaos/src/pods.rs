@@ -8,7 +8,6 @@ use crate::rules::Violation;
 use kube::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use site::create;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;

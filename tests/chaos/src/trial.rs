@@ -40,6 +40,18 @@ pub(crate) struct Outcome {
     pub(crate) restarts: u32,
 }
 
+impl Outcome {
+    /// Of a run that did not come to its end.
+    pub(crate) fn broken_off(violation: Violation) -> Self {
+        Self {
+            recovered: None,
+            violations: vec![violation],
+            pods: Counts::default(),
+            restarts: 0,
+        }
+    }
+}
+
 /// A world that is watched.
 pub(crate) struct Trial {
     pub(crate) world: World,

@@ -40,6 +40,17 @@ pub fn reset_peak(pid: i32) -> Result<()> {
     fs::write(&path, "5").with_context(|| format!("writing {path}"))
 }
 
+/// The private writable memory of a process that the kernel has promised it, in bytes: what its limit of
+/// data is about.
+pub fn data_bytes(pid: i32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    let data = text.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let data = data.and_then(|data| data.trim().strip_suffix(" kB"));
+    let data: u64 = data.context("no data")?.trim().parse()?;
+    Ok(data * 1024)
+}
+
 /// The threads of a process.
 pub fn threads(pid: i32) -> Result<u32> {
     entries(&format!("/proc/{pid}/task"))
@@ -113,6 +124,7 @@ mod tests {
         let rss = rss(own).unwrap();
         assert!(rss.current > 0.0 && rss.peak > 0.0);
         assert!(cpu_seconds(own).unwrap() >= 0.0);
+        assert!(data_bytes(own).unwrap() > 0);
         assert!(threads(own).unwrap() > 0 && descriptors(own).unwrap() > 2);
     }
 }

@@ -4,6 +4,7 @@
 //! there once, since results are kept under it.
 
 mod api_server;
+mod clock;
 mod cloud;
 mod cloud_bodies;
 mod cloud_pages;
@@ -15,8 +16,9 @@ mod secrets;
 
 use crate::fault::Fault;
 
-const LISTS: [&[Fault]; 9] = [
+const LISTS: [&[Fault]; 10] = [
     operator::FAULTS,
+    clock::FAULTS,
     api_server::FAULTS,
     schema::FAULTS,
     cloud::FAULTS,
