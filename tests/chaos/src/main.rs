@@ -180,13 +180,12 @@ struct Campaign {
 impl Campaign {
     /// One run of a fault; its result is on disk when this is back.
     async fn strike(&mut self, fault: &Fault, results: &mut Results, place: &str) -> Result<()> {
-        let mut trial = match self.trial.take() {
-            Some(trial) => trial,
-            None => {
-                let world = World::start(self.settings.clone(), &self.progress).await?;
-                self.progress.step("cold start", 1);
-                Trial::begin(world).await?
-            }
+        let mut trial = if let Some(trial) = self.trial.take() {
+            trial
+        } else {
+            let world = World::start(self.settings.clone(), &self.progress).await?;
+            self.progress.step("cold start", 1);
+            Trial::begin(world).await?
         };
         let run = results.runs;
         self.progress.step(
@@ -201,9 +200,10 @@ impl Campaign {
             Outcome::broken_off(Violation::new("a fault can be made", fault.name, now, what))
         });
         let is_clean = outcome.violations.is_empty();
-        let logs = match is_clean {
-            true => None,
-            false => Some(self.keep_logs(&trial, fault, run)?),
+        let logs = if is_clean {
+            None
+        } else {
+            Some(self.keep_logs(&trial, fault, run)?)
         };
         results.refs = self.settings.refs;
         results.seed = self.settings.seed;

@@ -46,7 +46,8 @@ struct Sample {
 /// What a process came to.
 #[derive(Debug, Serialize)]
 struct Process {
-    process: &'static str,
+    #[serde(rename = "process")]
+    name: &'static str,
     samples: usize,
     /// Processes that had its place.
     lives: usize,
@@ -195,7 +196,7 @@ fn processes(samples: &[Sample], long: Duration) -> Vec<Process> {
         pids.dedup();
         let most = |of: fn(&Level) -> u32| own.iter().map(|one| of(&one.level)).max();
         Process {
-            process: NAMES[place],
+            name: NAMES[place],
             samples: own.len(),
             lives: pids.len(),
             rss_mib_max: own
@@ -253,7 +254,7 @@ fn text(report: &Report) -> String {
         let _ = writeln!(
             text,
             "{:<12} {:>7} {:>5} {:>11.1} {:>18} {:>15} {:>11} {:>9}",
-            one.process,
+            one.name,
             one.samples,
             one.lives,
             one.rss_mib_max,
@@ -299,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_slope_is_of_the_second_half_and_of_warm_processes_alone() {
-        let growth = (0..60).map(|minute| sample(minute, 1, 40.0 + minute as f64 / 60.0));
+        let growth = (0..60_u32).map(|n| sample(n.into(), 1, 40.0 + f64::from(n) / 60.0));
         let all: Vec<_> = growth.collect();
         let hour = Duration::from_secs(3600);
         let processes = processes(&all, hour);

@@ -196,7 +196,7 @@ impl World {
 
     /// Starts again what has ended or was killed, and waits for nothing.
     pub(crate) async fn revive(&mut self) -> Result<()> {
-        for place in 0..NAMES.len() {
+        for (place, name) in NAMES.iter().enumerate() {
             if let Some(process) = self.process(place) {
                 let Some(status) = process.ended() else {
                     continue;
@@ -205,10 +205,7 @@ impl World {
                 if !may {
                     let log = process.last_words();
                     let signal = status.signal();
-                    let how = format!(
-                        "{} ended: {status} (signal {signal:?})\n{log}",
-                        NAMES[place]
-                    );
+                    let how = format!("{name} ended: {status} (signal {signal:?})\n{log}");
                     self.ends.push((self.truth.now(), how));
                 }
                 self.restarts += 1;
