@@ -1,6 +1,6 @@
 //! Random choices from a seed.
 //!
-//! Owns the generator (SplitMix64, as in "Fast splittable pseudorandom number generators", 2014). Must
+//! Owns the generator (`SplitMix64`, as in "Fast splittable pseudorandom number generators", 2014). Must
 //! not know what is chosen. The invariant that would break first: equal seeds give equal choices.
 
 /// A source of choices.

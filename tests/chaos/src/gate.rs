@@ -162,14 +162,25 @@ impl Keep {
                 Change::Tls(tls) => manner.tls = Some(tls),
             }
             if manner.state != State::Closed {
-                listener = match listen(self.address) {
-                    Ok(listener) => Some(listener),
+                listener = self.listen_again().await;
+                if listener.is_none() {
                     // `set` says that the gate is gone.
-                    Err(_) => return,
-                };
+                    return;
+                }
             }
             let _ = done.send(());
         }
+    }
+
+    /// A child of this process that has not become its program yet still holds the listener of before.
+    async fn listen_again(&self) -> Option<TcpListener> {
+        for _ in 0..500 {
+            if let Ok(listener) = listen(self.address) {
+                return Some(listener);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        None
     }
 
     /// Takes connections in; they end with this.

@@ -65,7 +65,7 @@ pub(crate) struct Said {
 /// What was seen of a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    Said(Said),
+    Said(Box<Said>),
     /// It was deleted.
     Gone {
         at: Duration,
@@ -93,7 +93,7 @@ impl History {
     /// What each reference that is there says now.
     pub(crate) fn latest(&self) -> impl Iterator<Item = (&Key, &Said)> {
         self.0.iter().filter_map(|(key, seen)| match seen.last() {
-            Some(Seen::Said(said)) => Some((key, said)),
+            Some(Seen::Said(said)) => Some((key, &**said)),
             _ => None,
         })
     }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// From one change at the platforms to the next, and from one change of references.
-const PACE: Duration = Duration::from_millis(1_000);
+const PACE: Duration = Duration::from_secs(1);
 
 /// Longest wait for an answer of the API server.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -135,12 +135,12 @@ impl Living {
         if image < mix::PUSHED {
             return self.truth.push(image, &tag).await;
         }
-        let change = match chance.below(3) {
+        let drawn = match chance.below(3) {
             0 => Change::Arch,
             1 => Change::Status,
             _ => Change::Tag(tag),
         };
-        self.truth.change(&image_id(image), &change)
+        self.truth.change(&image_id(image), &drawn)
     }
 
     /// One reference is edited; now and then one is created, and one of those deleted.
@@ -149,7 +149,7 @@ impl Living {
         if !mix::is_steady(number) {
             self.edit(number, chance.below(4)).await?;
         }
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             self.create().await?;
         } else if let Some(number) = self.deeds.pop() {
             let key = format!("{}/{}", mix::namespace(number), mix::name(number));
@@ -170,8 +170,9 @@ impl Living {
         Ok(format!("{}/{}", mix::namespace(number), mix::name(number)))
     }
 
-    /// Another expectation, which takes effect at once, without a look.
+    /// Another expectation, one of four, which takes effect at once, without a look.
     pub(crate) async fn edit(&self, number: u32, choice: u32) -> Result<()> {
+        let choice = choice % 4;
         let spec = match (Means::of(number), choice) {
             // PAI states no architecture, and an expectation about it waits for the registry.
             (Means::Pai(_) | Means::Digest(_), _) => json!({"historyLimit": choice + 5}),

@@ -22,6 +22,7 @@ mod report;
 mod results;
 mod road;
 mod rules;
+mod soak;
 mod trial;
 mod truth;
 mod webhook;
@@ -31,12 +32,13 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use fault::Fault;
 use results::Results;
+use rules::Violation;
 use site::Progress;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use trial::Trial;
+use trial::{Outcome, Trial};
 use world::{NAMES, Settings, World};
 
 /// Something that was asked for has not run yet.
@@ -69,6 +71,9 @@ struct Arguments {
     /// Name the faults, and run none
     #[arg(long)]
     list: bool,
+    /// Draw faults for so many minutes, and follow what the processes hold
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["faults", "runs", "fresh"])]
+    soak: Option<u64>,
     /// Where results and logs are kept
     #[arg(long, default_value = "target/chaos")]
     out: PathBuf,
@@ -109,6 +114,14 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
         refs: arguments.refs,
         seed,
     };
+    if let Some(minutes) = arguments.soak {
+        let is_clean = soak::run(settings, minutes, &arguments.out).await?;
+        return Ok(if is_clean {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
     let mut campaign = Campaign {
         settings,
         out: arguments.out.clone(),
@@ -167,13 +180,12 @@ struct Campaign {
 impl Campaign {
     /// One run of a fault; its result is on disk when this is back.
     async fn strike(&mut self, fault: &Fault, results: &mut Results, place: &str) -> Result<()> {
-        let mut trial = match self.trial.take() {
-            Some(trial) => trial,
-            None => {
-                let world = World::start(self.settings.clone(), &self.progress).await?;
-                self.progress.step("cold start", 1);
-                Trial::begin(world).await?
-            }
+        let mut trial = if let Some(trial) = self.trial.take() {
+            trial
+        } else {
+            let world = World::start(self.settings.clone(), &self.progress).await?;
+            self.progress.step("cold start", 1);
+            Trial::begin(world).await?
         };
         let run = results.runs;
         self.progress.step(
@@ -181,17 +193,17 @@ impl Campaign {
             1,
         );
         let begun = Instant::now();
-        let outcome = match trial.run(fault, run).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let logs = self.keep_logs(&trial, fault, run)?;
-                return Err(error.context(format!("logs: {}", logs.display())));
-            }
-        };
+        let outcome = trial.run(fault, run).await.unwrap_or_else(|error| {
+            // Whether it is the operator's fault or its own, it is for somebody to look at.
+            let now = trial.world.truth.now();
+            let what = format!("{error:#}");
+            Outcome::broken_off(Violation::new("a fault can be made", fault.name, now, what))
+        });
         let is_clean = outcome.violations.is_empty();
-        let logs = match is_clean {
-            true => None,
-            false => Some(self.keep_logs(&trial, fault, run)?),
+        let logs = if is_clean {
+            None
+        } else {
+            Some(self.keep_logs(&trial, fault, run)?)
         };
         results.refs = self.settings.refs;
         results.seed = self.settings.seed;

@@ -131,7 +131,7 @@ pub(crate) fn is_steady(number: u32) -> bool {
 
 /// Whether an image stays as it is.
 pub(crate) fn is_steady_image(image: u32) -> bool {
-    image % 5 == 0
+    image.is_multiple_of(5)
 }
 
 /// The id of a PAI image.

@@ -116,9 +116,9 @@ fn take(
 fn add(history: &mut History, key: Key, said: Said) {
     let last = history.0.get(&key).and_then(|seen| seen.last());
     let known =
-        matches!(last, Some(Seen::Said(last)) if Said { at: said.at, ..last.clone() } == said);
+        matches!(last, Some(Seen::Said(last)) if Said { at: said.at, ..(**last).clone() } == said);
     if !known {
-        history.add(key, Seen::Said(said));
+        history.add(key, Seen::Said(said.into()));
     }
 }
 

@@ -6,11 +6,12 @@
 use crate::fault::Fault;
 use crate::results::Results;
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The results of all faults, each with the runs that were asked for.
-pub(crate) fn write(folder: &Path, results: &[Results]) -> Result<()> {
+/// What a machine reads.
+pub(crate) fn write(folder: &Path, results: &impl Serialize) -> Result<()> {
     let file = folder.join("report.json");
     let text = serde_json::to_string_pretty(results)? + "\n";
     std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))

@@ -14,7 +14,6 @@ use crate::record::{Recorder, listed};
 use crate::rules::{self, Call, Level, Violation};
 use crate::world::{NAMES, WEBHOOK, World};
 use anyhow::{Context as _, Result};
-use site::proc;
 use std::time::{Duration, Instant};
 
 /// From a cold start until every reference says what is true.
@@ -38,6 +37,18 @@ pub(crate) struct Outcome {
     pub(crate) pods: Counts,
     /// How often a process was started again by itself.
     pub(crate) restarts: u32,
+}
+
+impl Outcome {
+    /// Of a run that did not come to its end.
+    pub(crate) fn broken_off(violation: Violation) -> Self {
+        Self {
+            recovered: None,
+            violations: vec![violation],
+            pods: Counts::default(),
+            restarts: 0,
+        }
+    }
 }
 
 /// A world that is watched.
@@ -206,26 +217,9 @@ async fn levels(world: &mut World) -> Result<[Level; 3]> {
     let mut levels = [Level::default(); 3];
     for (place, level) in levels.iter_mut().enumerate() {
         world.ready(place).await?;
-        let pid = world.process(place).context("it does not run")?.pid;
-        let rss = proc::rss(pid)?;
-        *level = Level {
-            descriptors: proc::descriptors(pid)?,
-            threads: proc::threads(pid)?,
-            tasks: tasks(&world.metrics(place).await?),
-            rss_mib: rss.current,
-            peak_mib: rss.peak,
-        };
+        *level = world.meter.read(place).await?.1;
     }
     Ok(levels)
-}
-
-/// The tasks of a process's runtime, where it tells them.
-fn tasks(metrics: &str) -> Option<u32> {
-    let line = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("imageref_tasks"));
-    let value = line?.rsplit(' ').next()?;
-    value.strip_suffix(".0").unwrap_or(value).parse().ok()
 }
 
 /// The most that any replica of the operator held: either may be the one that works.
@@ -237,18 +231,5 @@ fn most(levels: &[Level; 3]) -> Level {
         tasks: one.tasks.max(other.tasks),
         rss_mib: one.rss_mib.max(other.rss_mib),
         peak_mib: one.peak_mib.max(other.peak_mib),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tasks_are_read_from_metrics() {
-        let text = "# TYPE imageref_tasks gauge\nimageref_tasks{} 41.0\nimageref_x 1\n";
-        assert_eq!(tasks(text), Some(41));
-        assert_eq!(tasks("imageref_tasks 7\n"), Some(7));
-        assert_eq!(tasks("imageref_x 1\n"), None);
     }
 }

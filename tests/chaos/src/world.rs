@@ -4,6 +4,7 @@
 //! Owns what is started, and in which order. Must not know faults or rules. The invariant that would
 //! break first: whatever is started ends with this value.
 
+mod meter;
 mod processes;
 
 use crate::depot::Depot;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+pub(crate) use meter::Meter;
 pub(crate) use processes::{Extra, NAMES, WEBHOOK};
 pub(crate) use rustix::process::Signal;
 
@@ -58,8 +60,8 @@ pub(crate) struct World {
     pub(crate) cloud_gate: Gate,
     /// TLS before the clouds, for the provider `front`.
     pub(crate) front: Front,
-    /// The registry.
-    pub(crate) registry: Registry,
+    /// The registry, which ends with this value.
+    _registry: Registry,
     /// The operator's way to the registry.
     pub(crate) registry_gate: Gate,
     /// Two replicas with one lease.
@@ -82,6 +84,8 @@ pub(crate) struct World {
     pub(crate) restarts: u32,
     /// When replicas of the operator were started, since the world began.
     pub(crate) begins: Vec<Duration>,
+    /// What the processes hold.
+    pub(crate) meter: Meter,
     next: Arc<AtomicU32>,
     ports: Ports,
     identity: Identity,
@@ -107,6 +111,7 @@ impl World {
             belief("webhook")?,
         ];
         let road = Road::start(site.cluster.url(), Some(site.cluster.ca_pem()), 3)?;
+        let ports = Ports::free()?;
         let mut world = Self {
             beliefs,
             cluster: site.cluster.clone(),
@@ -116,7 +121,7 @@ impl World {
             cloud,
             cloud_gate,
             front,
-            registry,
+            _registry: registry,
             registry_gate,
             operators: [None, None],
             webhook: None,
@@ -128,7 +133,8 @@ impl World {
             deeds: Deeds::default(),
             restarts: 0,
             settings,
-            ports: Ports::free()?,
+            meter: Meter::new(ports.metrics),
+            ports,
             identity: Identity::new()?,
         };
         world.populate(progress).await?;

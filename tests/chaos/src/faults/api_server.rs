@@ -281,7 +281,7 @@ async fn change_all(world: &mut World) -> Result<()> {
 /// How many writes of statuses met a conflict, by what the replica that works counts.
 async fn conflicted(world: &World) -> Result<u64> {
     let leader = world.leader().await?.context("nobody holds the lease")?;
-    let metrics = world.metrics(leader).await?;
+    let metrics = world.meter.metrics(leader).await?;
     let of_refs = metrics.lines().filter(|line| {
         line.starts_with("imageref_status_writes_total{")
             && line.contains("\"ImageRef\"")

@@ -1,4 +1,4 @@
-//! Faults of the platforms as a whole: away, slow, failing, throttling, with another clock.
+//! Faults of the platforms as a whole: away, slow, failing, throttling.
 //!
 //! Owns how each begins and ends, and how long the clouds stay as they were made. Must not know the API
 //! server, nor what must hold meanwhile but for pauses. The invariant that would break first: when a
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(super) const HELD: Duration = Duration::from_secs(35);
 
 /// The longest time until somebody has met a fault: references are looked at each minute.
-const UNMET: Duration = Duration::from_secs(100);
+const UNMET: Duration = Duration::from_secs(150);
 
 /// Longest pause of the breaker after a fault of this length, a look's longest back-off, and the look.
 pub(super) const WITHIN: Duration = Duration::from_secs(180);
@@ -63,14 +63,6 @@ pub(crate) const FAULTS: &[Fault] = &[
         within: WITHIN,
         strike: |world, run| Box::pin(throttle(world, run, None)),
     },
-    Fault {
-        name: "clock-of-cloud",
-        what: "The clouds' clock is 1 h ahead; then 1 h behind.",
-        runs: 2,
-        // Refused signatures are not tried again for ten minutes, lest the key be locked.
-        within: Duration::from_secs(13 * 60),
-        strike: |world, run| Box::pin(clock(world, run)),
-    },
 ];
 
 /// Holds what was begun for a time, and until as many calls as stated have met it.
@@ -92,13 +84,13 @@ pub(super) async fn with(world: &World, kinds: &[FaultKind], long: Duration) -> 
 async fn faulty(world: &World, faults: Vec<fakecloud::Fault>, long: Duration) -> Result<()> {
     let cloud = &world.cloud;
     cloud.set_faults(faults);
-    let held = hold(long, 5, || cloud.calls().total()).await;
+    let held = hold(long, 3, || cloud.calls().total()).await;
     cloud.clear_faults();
     held
 }
 
 async fn outage(world: &World, run: u32) -> Result<()> {
-    if run % 2 == 0 {
+    if run.is_multiple_of(2) {
         let unavailable = FaultKind::Status {
             status: 503,
             error_code: "ModelArts.0503".into(),
@@ -124,14 +116,25 @@ async fn tenth(world: &World) -> Result<()> {
 
 /// Each cloud throttles in its own form; `ModelArts` by its gateway, and PAI by 429, in every second run.
 async fn throttle(world: &mut World, run: u32, pause: Option<Duration>) -> Result<()> {
-    let retry_after_s = pause.map(|pause| pause.as_secs());
-    let retry_after_ms = retry_after_s.map(|seconds| seconds * 1000);
-    let (huawei, status) = if run % 2 == 0 {
-        (FaultKind::ThrottledModelArts { retry_after_s }, 400)
+    let seconds = pause.map(|pause| pause.as_secs());
+    let (huawei, status) = if run.is_multiple_of(2) {
+        (
+            FaultKind::ThrottledModelArts {
+                retry_after_s: seconds,
+            },
+            400,
+        )
     } else {
-        (FaultKind::ThrottledGateway { retry_after_s }, 429)
+        (
+            FaultKind::ThrottledGateway {
+                retry_after_s: seconds,
+            },
+            429,
+        )
     };
-    let pai = FaultKind::ThrottledPai { retry_after_ms };
+    let pai = FaultKind::ThrottledPai {
+        retry_after_ms: seconds.map(|seconds| seconds * 1000),
+    };
     let cloud = &world.cloud;
     let before = cloud.options().pai_throttle_status;
     cloud.configure(|options| options.pai_throttle_status = status);
@@ -164,13 +167,4 @@ async fn throttle(world: &mut World, run: u32, pause: Option<Duration>) -> Resul
         world.find("no call in a pause", "the clouds", what);
     }
     Ok(())
-}
-
-async fn clock(world: &World, run: u32) -> Result<()> {
-    let cloud = &world.cloud;
-    let ahead = if run % 2 == 0 { 3600 } else { -3600 };
-    cloud.configure(|options| options.clock_offset_s = ahead);
-    let held = hold(HELD, 2, || cloud.calls().total()).await;
-    cloud.configure(|options| options.clock_offset_s = 0);
-    held
 }

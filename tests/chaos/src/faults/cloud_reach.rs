@@ -41,7 +41,7 @@ pub(crate) const FAULTS: &[Fault] = &[
 ];
 
 async fn name(world: &World, run: u32) -> Result<()> {
-    let leads = if run % 2 == 0 {
+    let leads = if run.is_multiple_of(2) {
         Leads::Nowhere
     } else {
         Leads::Unanswered

@@ -34,6 +34,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
     LISTS.into_iter().flatten()
 }
 
+/// Whether a fault leaves the operator's processes alone, so that what they hold can be followed.
+pub(crate) fn spares(fault: &Fault) -> bool {
+    !operator::FAULTS.iter().any(|one| one.name == fault.name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

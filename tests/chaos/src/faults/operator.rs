@@ -135,13 +135,13 @@ async fn kill(world: &mut World, run: u32, both: bool) -> Result<()> {
 }
 
 async fn rollout(world: &mut World) -> Result<()> {
-    for place in 0..WEBHOOK {
+    for (place, name) in NAMES.iter().enumerate().take(WEBHOOK) {
         let process = world.process(place).context("it does not run")?;
         process.signal(Signal::TERM)?;
         let status = process.end(HELD).await?;
         if !status.success() {
             let how = format!("it ended with {status} when it was asked to stop");
-            world.find("a process stops in order", NAMES[place], how);
+            world.find("a process stops in order", name, how);
         }
         world.start_operator(place, Extra::default()).await?;
     }
@@ -188,13 +188,13 @@ async fn logs(world: &mut World) -> Result<()> {
     }
     edit(world, 0).await?;
     world.hold(HELD).await?;
-    for place in 0..NAMES.len() {
+    for (place, name) in NAMES.iter().enumerate() {
         if world
             .process(place)
             .is_none_or(|process| process.ended().is_some())
         {
             let how = "it ended while its logs could not be written";
-            world.find("no process ends", NAMES[place], how);
+            world.find("no process ends", name, how);
         }
         world.remove(place);
         world.spawn(place, Extra::default()).await?;

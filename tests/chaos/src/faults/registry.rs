@@ -27,7 +27,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: 2,
         within: WITHIN,
         strike: |world, run| {
-            let status = if run % 2 == 0 { 500 } else { 429 };
+            let status = if run.is_multiple_of(2) { 500 } else { 429 };
             Box::pin(met(world, State::Answering(status)))
         },
     },

@@ -7,7 +7,7 @@ use crate::fault::Fault;
 use crate::mix;
 use crate::world::World;
 use anyhow::{Context as _, Result, ensure};
-use fakecloud::FaultKind;
+use fakecloud::{FaultKind, LoggedRequest};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -27,10 +27,10 @@ const HELD: Duration = Duration::from_secs(10);
 
 /// From one half of a rotation to the other, a time for each pair of runs.
 const APART: [Duration; 4] = [
-    Duration::ZERO,
     Duration::from_secs(3),
     Duration::from_secs(12),
     Duration::from_secs(45),
+    Duration::ZERO,
 ];
 
 const NAMESPACE: &str = "imageref-system";
@@ -113,7 +113,7 @@ async fn write(world: &World, account: Account, key: &Key) -> Result<()> {
         .context("writing a Secret")
 }
 
-async fn rotated(world: &World, run: u32) -> Result<()> {
+async fn rotated(world: &mut World, run: u32) -> Result<()> {
     let account = if run % 4 < 2 {
         Account::Huawei
     } else {
@@ -128,8 +128,12 @@ async fn rotated(world: &World, run: u32) -> Result<()> {
     } else {
         in_the_secret_first(world, account, apart).await
     };
+    let taken = match done {
+        Ok(()) => taken(world, account).await,
+        Err(error) => Err(error),
+    };
     world.cloud.clear_faults();
-    done
+    taken
 }
 
 /// The old key is gone before the Secret has the new one.
@@ -198,7 +202,8 @@ async fn deleted(world: &mut World, run: u32) -> Result<()> {
         Ok(())
     };
     restore(world, secret).await?;
-    noticed
+    noticed?;
+    taken(world, account).await
 }
 
 async fn wrong(world: &mut World, run: u32) -> Result<()> {
@@ -225,7 +230,8 @@ async fn wrong(world: &mut World, run: u32) -> Result<()> {
     api.patch(account.secret(), &PatchParams::default(), &data)
         .await
         .context("mending a Secret")?;
-    noticed
+    noticed?;
+    taken(world, account).await
 }
 
 /// Puts a deleted Secret back.
@@ -234,6 +240,24 @@ async fn restore(world: &World, mut secret: Secret) -> Result<()> {
     secret.metadata.uid = None;
     let created = secrets(world).create(&PostParams::default(), &secret).await;
     created.map(drop).context("putting a Secret back")
+}
+
+/// Waits until the key that a Secret holds now is used, and its cloud takes it.
+async fn taken(world: &mut World, account: Account) -> Result<()> {
+    let (begun, since) = (Instant::now(), jiff::Timestamp::now());
+    let principal = format!("ak:{}", id(world, account).await?);
+    let is_taken = |call: &LoggedRequest| {
+        call.at >= since && call.principal.as_ref() == Some(&principal) && call.status == Some(200)
+    };
+    while !world.cloud.log().iter().any(is_taken) {
+        if begun.elapsed() > NOTICED {
+            let what = format!("the key of its Secret is not used for {NOTICED:?}");
+            world.find("a mended Secret is noticed", account.provider(), what);
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    Ok(())
 }
 
 /// Waits until a provider says that it cannot be used, and a little longer.

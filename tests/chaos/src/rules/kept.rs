@@ -84,7 +84,10 @@ mod tests {
     #[test]
     fn a_reference_that_nobody_deleted_and_a_status_stay() {
         let good = said(1, Some(status()));
-        let gone = [Seen::Said(good.clone()), Seen::Gone { at: seconds(2) }];
+        let gone = [
+            Seen::Said(good.clone().into()),
+            Seen::Gone { at: seconds(2) },
+        ];
         assert_eq!(rules(&gone), [LOST]);
         assert!(kept(&key(), &gone, true).is_empty());
         assert_eq!(rules(&all([good.clone(), said(2, None)])), [LOST]);

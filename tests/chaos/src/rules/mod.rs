@@ -134,6 +134,8 @@ mod fixtures {
     }
 
     pub(super) fn all(said: impl IntoIterator<Item = Said>) -> Vec<Seen> {
-        said.into_iter().map(Seen::Said).collect()
+        said.into_iter()
+            .map(|said| Seen::Said(said.into()))
+            .collect()
     }
 }

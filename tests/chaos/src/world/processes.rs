@@ -39,7 +39,7 @@ pub(crate) struct Extra {
 /// Ports of this machine, the same for each process that takes a place.
 pub(super) struct Ports {
     /// Metrics and health, by places.
-    metrics: [u16; 3],
+    pub(super) metrics: [u16; 3],
     reviews: u16,
 }
 
@@ -100,6 +100,7 @@ impl World {
         if place != WEBHOOK {
             self.begins.push(self.truth.now());
         }
+        self.meter.note(place, process.pid);
         match self.operators.get_mut(place) {
             Some(operator) => *operator = Some(process),
             None => self.webhook = Some(process),
@@ -151,11 +152,6 @@ impl World {
         process.context("it was not started")?.signal(signal)
     }
 
-    /// What a process counts: the text of its metrics.
-    pub(crate) async fn metrics(&self, place: usize) -> Result<String> {
-        get(self.ports.metrics[place], "/metrics").await
-    }
-
     /// The process at a place, if it was started.
     pub(crate) fn process(&mut self, place: usize) -> Option<&mut Process> {
         match self.operators.get_mut(place) {
@@ -191,6 +187,7 @@ impl World {
 
     /// Takes a process away, whatever it does.
     pub(crate) fn remove(&mut self, place: usize) {
+        self.meter.note(place, 0);
         match self.operators.get_mut(place) {
             Some(operator) => *operator = None,
             None => self.webhook = None,
@@ -199,7 +196,7 @@ impl World {
 
     /// Starts again what has ended or was killed, and waits for nothing.
     pub(crate) async fn revive(&mut self) -> Result<()> {
-        for place in 0..NAMES.len() {
+        for (place, name) in NAMES.iter().enumerate() {
             if let Some(process) = self.process(place) {
                 let Some(status) = process.ended() else {
                     continue;
@@ -208,10 +205,7 @@ impl World {
                 if !may {
                     let log = process.last_words();
                     let signal = status.signal();
-                    let how = format!(
-                        "{} ended: {status} (signal {signal:?})\n{log}",
-                        NAMES[place]
-                    );
+                    let how = format!("{name} ended: {status} (signal {signal:?})\n{log}");
                     self.ends.push((self.truth.now(), how));
                 }
                 self.restarts += 1;
@@ -233,7 +227,7 @@ impl World {
 }
 
 /// Asks a process for a page.
-async fn get(port: u16, path: &str) -> Result<String> {
+pub(super) async fn get(port: u16, path: &str) -> Result<String> {
     let client = reqwest::Client::builder()
         .no_proxy()
         .timeout(Duration::from_secs(5))
