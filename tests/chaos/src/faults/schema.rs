@@ -5,13 +5,14 @@
 //! should be.
 
 use crate::fault::Fault;
+use crate::mix::is_steady_image;
 use crate::world::World;
 use anyhow::{Context as _, Result, ensure};
 use futures::FutureExt as _;
 use kube::Client;
 use kube::api::{Patch, PatchParams, PostParams, Request};
 use serde_json::{Value, json};
-use site::image_id;
+use site::{IMAGES, image_id};
 use std::time::{Duration, Instant};
 
 /// The CRD of this version.
@@ -56,14 +57,21 @@ async fn newer(world: &mut World) -> Result<()> {
     begin(world).await?;
     install(world, &with_more(crd()?)?).await?;
     let judged = judge_newer(world).await;
-    let removed = remove(client, &["new-field", "new-value"]).await;
+    let removed = remove(world, &["new-field", "new-value"]).await;
     install(world, &crd()?).await?;
+    if let Err(what) = judged {
+        world.find(
+            "what is newer is lived with",
+            "the operator",
+            format!("{what:#}"),
+        );
+    }
     let refused = || reference("v1alpha1", "probe", json!({"schedule": "nightly"}));
     until(world, "the former CRD", || async {
         Ok(!serves(client, &refused()).await?)
     })
     .await?;
-    judged.and(removed)
+    removed
 }
 
 async fn judge_newer(world: &mut World) -> Result<()> {
@@ -118,20 +126,32 @@ async fn judge_newer(world: &mut World) -> Result<()> {
 }
 
 async fn older(world: &mut World) -> Result<()> {
-    let client = &world.client.clone();
     begin(world).await?;
     install(world, &with_less(crd()?)?).await?;
     let judged = judge_older(world).await;
     install(world, &crd()?).await?;
-    judged?;
-    // The fields come back by themselves, within an interval and the time after which one is tried.
-    let waited = SOON * 4;
-    until_within(world, waited, "fields that are kept again", || async {
+    let judged = match judged {
+        Ok(()) => fields_come_back(world).await,
+        Err(what) => Err(what),
+    };
+    if let Err(what) = judged {
+        world.find(
+            "what is older is lived with",
+            "the operator",
+            format!("{what:#}"),
+        );
+    }
+    Ok(())
+}
+
+/// Within an interval and the time after which a write shows it.
+async fn fields_come_back(world: &mut World) -> Result<()> {
+    let client = &world.client.clone();
+    until_within(world, SOON * 4, "fields that are kept again", || async {
         let objects = all(client).await?;
-        Ok(objects.iter().all(|object| {
-            let lacks = |field: &&str| object["status"][*field].is_null();
-            !is_of_ascend(object) || !lacks(&"accelerators") && !lacks(&"upstreamUpdatedTime")
-        }))
+        let lacks = |object: &Value, field: &str| object["status"][field].is_null();
+        let mut notebooks = objects.iter().filter(|object| is_resolved_notebook(object));
+        Ok(notebooks.all(|one| !lacks(one, "accelerators") && !lacks(one, "upstreamUpdatedTime")))
     })
     .await
 }
@@ -235,7 +255,7 @@ fn needless(before: &[Value], after: &[Value]) -> (usize, usize) {
     (needless.count(), pairs.len())
 }
 
-fn is_of_ascend(object: &Value) -> bool {
+fn is_resolved_notebook(object: &Value) -> bool {
     object["status"]["upstream"]["api"] == "notebook" && ready_status(object) == Some("True")
 }
 
@@ -259,9 +279,13 @@ fn ready(object: &Value, status: &str, reason: &str, generation: u64) -> bool {
 
 /// A reference with these fields more.
 fn reference(version: &str, name: &str, more: Value) -> Value {
+    // An image that does not change meanwhile.
+    let image = (0..IMAGES)
+        .find(|image| is_steady_image(*image))
+        .unwrap_or_default();
     let mut spec = json!({
         "digestPolicy": "Never",
-        "source": {"notebook": {"id": image_id(0)}},
+        "source": {"notebook": {"id": image_id(image)}},
     });
     if let (Some(spec), Value::Object(more)) = (spec.as_object_mut(), more) {
         spec.extend(more);
@@ -338,11 +362,12 @@ async fn patch(client: &Client, name: &str, part: Option<&str>, patch: Value) ->
     Ok(())
 }
 
-async fn remove(client: &Client, names: &[&'static str]) -> Result<()> {
+async fn remove(world: &World, names: &[&str]) -> Result<()> {
     for name in names {
+        world.deeds.delete(format!("{NAMESPACE}/{name}"));
         let path = format!("/apis/imageref.dev/v1alpha1/namespaces/{NAMESPACE}/imagerefs/{name}");
         let request = http::Request::delete(path).body(Vec::new())?;
-        match client.request::<Value>(request).await {
+        match world.client.request::<Value>(request).await {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             answer => drop(answer?),
         }
