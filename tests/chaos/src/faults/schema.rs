@@ -38,7 +38,7 @@ const COMPARED: Duration = Duration::from_secs(70);
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "crd-newer",
-        what: "The CRD has a version, fields and a value that the operator does not know, and objects use them.",
+        what: "The CRD has a version, fields and values that the operator does not know, and objects use them.",
         runs: 1,
         within: WITHIN,
         strike: |world, _| newer(world).boxed(),
@@ -57,7 +57,7 @@ async fn newer(world: &mut World) -> Result<()> {
     begin(world).await?;
     install(world, &with_more(crd()?)?).await?;
     let judged = judge_newer(world).await;
-    let removed = remove(world, &["new-field", "new-value"]).await;
+    let removed = remove(world, &["new-field", "new-value", "new-expectation"]).await;
     install(world, &crd()?).await?;
     if let Err(what) = judged {
         world.find(
@@ -82,7 +82,9 @@ async fn judge_newer(world: &mut World) -> Result<()> {
         Ok(serves(client, &field).await? && serves(client, &value).await?)
     })
     .await?;
-    for object in [&field, &value] {
+    let arch = json!({"expect": {"arch": ["riscv64"]}});
+    let expectation = reference("v1alpha1", "new-expectation", arch);
+    for object in [&field, &value, &expectation] {
         create(client, object, false).await?;
     }
     until(world, "a reference with an unknown field", || async {
@@ -118,9 +120,16 @@ async fn judge_newer(world: &mut World) -> Result<()> {
         written["spec"]["schedule"] == "nightly" && written["status"]["score"] == 7,
         "what the operator does not know was lost: {written}"
     );
+    // What it does not know is no reason to take an image away, unless somebody expects it.
     until(world, "a reference with an unknown value", || async {
         let object = get(client, "new-value").await?;
-        Ok(ready(&object, "False", "InvalidSpec", 1))
+        let kept = object["spec"]["digestPolicy"] == "OnPush";
+        Ok(kept && ready(&object, "True", "Resolved", 1))
+    })
+    .await?;
+    until(world, "an unknown expectation", || async {
+        let object = get(client, "new-expectation").await?;
+        Ok(ready(&object, "False", "ExpectationFailed", 1))
     })
     .await
 }
@@ -188,15 +197,19 @@ fn crd() -> Result<Value> {
     serde_saphyr::from_str(CRD).context("the CRD is not YAML")
 }
 
-/// A field of spec and status more, a value more, a version more.
+/// A field of spec and status more, two values more, a version more.
 fn with_more(mut crd: Value) -> Result<Value> {
     let version = &mut crd["spec"]["versions"][0];
     let properties = &mut version["schema"]["openAPIV3Schema"]["properties"];
     properties["spec"]["properties"]["schedule"] = json!({"type": "string"});
     properties["status"]["properties"]["score"] = json!({"type": "integer"});
-    let policy = &mut properties["spec"]["properties"]["digestPolicy"];
-    policy["x-kubernetes-validations"] = json!([
+    let fields = &mut properties["spec"]["properties"];
+    fields["digestPolicy"]["x-kubernetes-validations"] = json!([
         {"rule": "self in ['Never', 'IfNotPresent', 'Always', 'OnPush']"},
+    ]);
+    let arch = &mut fields["expect"]["properties"]["arch"];
+    arch["x-kubernetes-validations"] = json!([
+        {"rule": "self.all(x, x in ['amd64', 'arm64', 'riscv64'])"},
     ]);
     let mut next = version.clone();
     next["name"] = "v1beta1".into();
