@@ -136,12 +136,11 @@ fn missing(
     let mut lacks = Map::new();
     for (field, value) in sent {
         let name = format!("{before}.{field}");
-        let lack = match kept.get(field) {
-            Some(kept) => missing(&name, value, kept, names),
-            None => {
-                names.insert(name);
-                Some(value.clone())
-            }
+        let lack = if let Some(kept) = kept.get(field) {
+            missing(&name, value, kept, names)
+        } else {
+            names.insert(name);
+            Some(value.clone())
         };
         lacks.extend(lack.map(|lack| (field.clone(), lack)));
     }
