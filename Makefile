@@ -49,7 +49,7 @@ demo: tools ## Run the main job end to end; KEEP=1 leaves it running
 	@tests/cluster/build.sh servers & control_plane=$$!; \
 	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
 	  echo "building the operator, the simulated clouds and the test cluster" >&2; \
-	  $(CARGO) build --workspace --exclude bench --exclude fuzz --exclude mutants --bins; \
+	  $(CARGO) build -p imageref -p fakecloud -p cluster --bins; \
 	  wait $$control_plane; trap - EXIT
 	@examples/demo.sh
 
@@ -106,6 +106,25 @@ fuzz: tools ## Fuzz each parser of outside data SECONDS=60 long, adding to earli
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/instrument.sh $(CARGO) build --profile fuzzing -p fuzz --features engine --bins
 	@target/fuzzing/campaign $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGETS),--targets $(TARGETS)) \
 	  $(if $(WITHIN),--within $(WITHIN)) $(if $(FRESH),--fresh)
+
+.PHONY: chaos
+chaos: tools ## Break what the operator stands on, adding to earlier runs; FAULTS=a,b REFS=1000 RUNS=n WITHIN=3300 FRESH=1 SEED=n
+	@tests/cluster/build.sh servers & control_plane=$$!; \
+	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
+	  $(CARGO) build -p imageref -p chaos --bins; \
+	  wait $$control_plane; trap - EXIT
+	@target/debug/chaos $(if $(FAULTS),--faults $(FAULTS)) $(if $(REFS),--refs $(REFS)) $(if $(RUNS),--runs $(RUNS)) \
+	  $(if $(WITHIN),--within $(WITHIN)) $(if $(FRESH),--fresh) $(if $(SEED),--seed $(SEED))
+
+.PHONY: soak
+soak: tools ## Faults for MINUTES=60, and what memory, connections and tasks come to; REFS=2000 SEED=n
+	@tests/cluster/build.sh servers & control_plane=$$!; \
+	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
+	  $(CARGO) build --release --bin imageref; \
+	  $(CARGO) build -p chaos; \
+	  wait $$control_plane; trap - EXIT
+	@target/debug/chaos --soak $(or $(MINUTES),60) --refs $(or $(REFS),2000) --operator target/release/imageref --out target/soak \
+	  $(if $(SEED),--seed $(SEED))
 
 MUTANTS := 27.1.0
 .PHONY: mutants

@@ -1,6 +1,6 @@
-//! The process itself: memory, processor time, open files, start.
+//! The process itself: memory, processor time, open files, tasks, start.
 //!
-//! Owns the reading of `/proc`. Must not know the program. The invariant that would break first: where
+//! Owns the reading of `/proc`, and of the runtime. Must not know the program. The invariant that would break first: where
 //! something cannot be read there is no series, never a wrong one.
 //!
 //! Source: the Linux manual page proc(5); the names are those that client libraries of Prometheus
@@ -20,6 +20,7 @@ const TICKS: f64 = 100.0;
 const MEMORY: &str = "process_resident_memory_bytes";
 const PROCESSOR: &str = "process_cpu_seconds";
 const FILES: &str = "process_open_fds";
+const TASKS: &str = "imageref_tasks";
 const START: &str = "process_start_time_seconds";
 
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(super) fn register(register: &mut Register) {
         (MEMORY, "gauge"),
         (PROCESSOR, "counter"),
         (FILES, "gauge"),
+        (TASKS, "gauge"),
         (START, "gauge"),
     ] {
         register.describe(name, kind, &[]);
@@ -71,6 +73,13 @@ impl Collector for Process {
             let metric = encoder.encode_descriptor(FILES, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tasks = runtime.metrics().num_alive_tasks();
+            let gauge = ConstGauge::new(i64::try_from(tasks).unwrap_or(i64::MAX));
+            let help = "Tasks of the runtime that have begun and not ended";
+            let metric = encoder.encode_descriptor(TASKS, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
         let gauge = ConstGauge::new(self.started);
         let help = "When the process started, in seconds since 1970";
         let metric = encoder.encode_descriptor(START, help, None, gauge.metric_type())?;
@@ -100,6 +109,26 @@ fn processor(stat: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Metrics;
+
+    #[tokio::test]
+    async fn a_task_counts_until_it_has_ended() {
+        let tasks = || {
+            let text = Metrics::default().render();
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("imageref_tasks "));
+            line.map(str::to_owned)
+        };
+        assert_eq!(tasks().as_deref(), Some("0"));
+        let waits = tokio::spawn(std::future::pending::<()>());
+        assert_eq!(tasks().as_deref(), Some("1"));
+        waits.abort();
+        assert!(waits.await.is_err());
+        assert_eq!(tasks().as_deref(), Some("0"));
+        let elsewhere = std::thread::spawn(|| Metrics::default().render());
+        assert!(!elsewhere.join().unwrap().contains("\nimageref_tasks "));
+    }
 
     #[test]
     fn what_the_kernel_writes_is_read_and_anything_else_is_nothing() {

@@ -5,13 +5,12 @@
 //! from one client, since the operator is measured against it.
 
 use crate::fleet::Fleet;
-use crate::progress::Progress;
 use crate::sight::Sight;
-use anyhow::{Context as _, Result};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use anyhow::Result;
 use kube::Client;
 use kube::api::{Patch, PatchParams, Request};
 use serde_json::{Value, json};
+use site::{Progress, send};
 use std::time::{Duration, Instant};
 
 /// Requests under way at once that are tried, to find the fastest.
@@ -20,42 +19,8 @@ const CONCURRENCIES: [usize; 4] = [8, 16, 32, 64];
 /// Statuses that each of them writes.
 const PART: u32 = 400;
 
-/// For whatever is not measured.
-const PREPARING: usize = 32;
-
-/// A request that was made and not sent.
-pub(crate) type Prepared = http::Request<Vec<u8>>;
-
-/// Sends requests, so many at once; the first that is refused ends it.
-pub(crate) async fn send(
-    client: &Client,
-    requests: impl Iterator<Item = Result<Prepared>>,
-    concurrency: usize,
-) -> Result<()> {
-    stream::iter(requests)
-        .map(|request| async move {
-            let request = request?;
-            let what = format!("{} {}", request.method(), request.uri());
-            client.request_text(request).await.context(what).map(drop)
-        })
-        .buffer_unordered(concurrency)
-        .try_for_each(|()| std::future::ready(Ok(())))
-        .await
-}
-
-/// As [`send`], for requests that are not measured.
-pub(crate) async fn prepare(
-    client: &Client,
-    progress: &Progress,
-    requests: impl Iterator<Item = Result<Prepared>>,
-) -> Result<()> {
-    let mut sent = 0;
-    let counted = requests.inspect(|_| {
-        sent += 1;
-        progress.done(sent);
-    });
-    send(client, counted, PREPARING).await
-}
+/// As many as for whatever is not measured, until the best is known.
+const FIRST: usize = 32;
 
 /// Statuses as the operator wrote them, to be written again onto copies.
 pub(crate) struct Control {
@@ -76,9 +41,9 @@ impl Control {
             .collect::<Result<_, _>>()?;
         let mut control = Self {
             patches,
-            concurrency: PREPARING,
+            concurrency: FIRST,
         };
-        let mut best = (f64::INFINITY, PREPARING);
+        let mut best = (f64::INFINITY, FIRST);
         let mut rates = Vec::new();
         for concurrency in CONCURRENCIES {
             control.concurrency = concurrency;

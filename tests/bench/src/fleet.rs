@@ -3,18 +3,11 @@
 //! Owns names and specs. Must not know who serves them. The invariant that would break first: two
 //! fleets of one size are alike but for their namespaces, so that one can be the other's control.
 
-use crate::bare::{Prepared, prepare};
-use crate::progress::Progress;
 use anyhow::Result;
 use kube::Client;
-use kube::api::{Patch, PatchParams, PostParams, Request};
+use kube::api::{Patch, PatchParams, Request};
 use serde_json::{Value, json};
-
-/// Images in the project.
-pub(crate) const IMAGES: u32 = 500;
-
-/// The registry that the images are in.
-pub(crate) const REGISTRY: &str = "swr.cn-north-4.myhuaweicloud.com";
+use site::{IMAGES, Progress, create, image_id, image_name, notebook, prepare};
 
 /// Namespaces of a fleet.
 const NAMESPACES: u32 = 10;
@@ -146,49 +139,9 @@ impl Fleet {
     }
 }
 
-/// A request that creates an object in a collection.
-pub(crate) fn create(path: &str, object: &Value) -> Result<Prepared> {
-    let data = serde_json::to_vec(object)?;
-    Ok(Request::new(path).create(&PostParams::default(), data)?)
-}
-
-fn image_id(image: u32) -> String {
-    format!("be9c0000-0000-4000-8000-{image:012x}")
-}
-
-fn image_name(image: u32) -> String {
-    format!("pytorch-train-{image:04}")
-}
-
-/// The images of the project, as the platform would return them.
+/// The images of the project.
 pub(crate) fn images() -> impl Iterator<Item = Value> {
-    (0..IMAGES).map(|image| {
-        let name = image_name(image);
-        let tag = "2.3.0-aarch64-snt9b-20240525100222-259922e";
-        json!({
-            "arch": "aarch64",
-            "create_at": 1_716_610_822_000_i64,
-            "description": "",
-            "dev_services": ["NOTEBOOK", "SSH"],
-            "flavor_type": "ASCEND_SNT9B",
-            "id": image_id(image),
-            "name": name,
-            "namespace": "ai-team",
-            "origin": "CUSTOMIZE",
-            "resource_categories": ["ASCEND", "CPU"],
-            "service_type": "TRAIN",
-            "size": 3_376_133_259_i64,
-            "status": "ACTIVE",
-            "status_message": "",
-            "support_res_categories": ["ASCEND", "CPU"],
-            "swr_path": format!("{REGISTRY}/ai-team/{name}:{tag}"),
-            "tag": tag,
-            "type": "DEDICATED",
-            "update_at": 1_716_614_422_000_i64,
-            "visibility": "PRIVATE",
-            "workspace_id": "0",
-        })
-    })
+    (0..IMAGES).map(notebook)
 }
 
 #[cfg(test)]

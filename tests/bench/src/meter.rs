@@ -4,11 +4,11 @@
 //! that would break first: counters are read before and after, so that nothing of an earlier
 //! scenario is in a row.
 
-use crate::proc;
+use crate::place::Place;
 use crate::report::Row;
-use crate::site::{Operator, Site};
 use crate::traffic::{Traffic, status_writes};
 use anyhow::Result;
+use site::{Process, proc};
 use std::collections::BTreeMap;
 
 /// A row, and every request that the API server counted for it.
@@ -26,10 +26,10 @@ pub(crate) struct Meter {
 impl Meter {
     /// Reads them; an operator that is yet to start has used nothing.
     pub(crate) async fn start(
-        site: &Site,
+        place: &Place,
         scenario: &'static str,
         refs: u32,
-        operator: Option<&Operator>,
+        operator: Option<&Process>,
     ) -> Result<Self> {
         if let Some(operator) = operator {
             proc::reset_peak(operator.pid)?;
@@ -37,8 +37,8 @@ impl Meter {
         Ok(Self {
             scenario,
             refs,
-            traffic: Traffic::read(&site.client).await?,
-            calls: site.cloud.calls().total(),
+            traffic: Traffic::read(&place.client).await?,
+            calls: place.cloud.calls().total(),
             cpu: operator.map_or(Ok(0.0), |operator| proc::cpu_seconds(operator.pid))?,
         })
     }
@@ -49,19 +49,19 @@ impl Meter {
     }
 
     /// Calls of the cloud since.
-    pub(crate) fn calls(&self, site: &Site) -> u64 {
-        site.cloud.calls().total() - self.calls
+    pub(crate) fn calls(&self, place: &Place) -> u64 {
+        place.cloud.calls().total() - self.calls
     }
 
     /// The row of a scenario that is over.
     pub(crate) async fn stop(
         self,
-        site: &Site,
-        operator: &Operator,
+        place: &Place,
+        operator: &Process,
         seconds: f64,
     ) -> Result<Finding> {
-        let calls = self.calls(site);
-        let requests = Traffic::read(&site.client).await?.since(&self.traffic);
+        let calls = self.calls(place);
+        let requests = Traffic::read(&place.client).await?.since(&self.traffic);
         let rss = proc::rss(operator.pid)?;
         let row = Row {
             scenario: self.scenario.into(),

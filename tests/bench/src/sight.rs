@@ -5,7 +5,6 @@
 //! same way for the operator and for the bare client.
 
 use crate::fleet::Fleet;
-use crate::progress::Progress;
 use anyhow::{Result, bail, ensure};
 use futures::stream::{BoxStream, select_all};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -16,6 +15,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt as _};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use site::Progress;
 use std::time::{Duration, Instant};
 
 /// Longest wait for the first listing.

@@ -9,17 +9,17 @@ mod digests;
 mod scenario;
 
 use crate::admission::Gate;
-use crate::bare::{Control, prepare};
-use crate::fleet::{Fleet, create};
+use crate::bare::Control;
+use crate::fleet::Fleet;
 use crate::meter::{Finding, Meter};
-use crate::progress::Progress;
+use crate::place::Place;
 use crate::sight::{Sight, View};
-use crate::site::{Operator, Site};
 use crate::traffic::Traffic;
 use crate::verdicts;
 use anyhow::{Result, ensure};
 use kube::api::{ListParams, Request};
 use serde_json::{Value, json};
+use site::{Process, Progress, create, prepare};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -61,13 +61,13 @@ const SAMPLES: u32 = 50;
 /// The references that later scenarios go on with, and their operator.
 struct Resident {
     sight: Sight,
-    operator: Operator,
+    operator: Process,
 }
 
 /// The scenarios at one size.
 pub(crate) struct Trial<'a> {
     progress: &'a Progress,
-    site: Site,
+    place: Place,
     control: Control,
     refs: u32,
     secrets: u32,
@@ -90,12 +90,12 @@ impl<'a> Trial<'a> {
         out: &'a Path,
     ) -> Result<Self> {
         progress.step("starting a control plane", 1);
-        let site = Site::start(program).await?;
-        let statuses = sample(&site, progress).await?;
-        let control = Control::calibrate(&site.client, progress, &statuses).await?;
+        let place = Place::start(program).await?;
+        let statuses = sample(&place, progress).await?;
+        let control = Control::calibrate(&place.client, progress, &statuses).await?;
         Ok(Self {
             progress,
-            site,
+            place,
             control,
             refs,
             secrets,
@@ -168,20 +168,20 @@ impl<'a> Trial<'a> {
         let copies = Fleet::new(&format!("copy-{}", self.copies), self.refs);
         self.copies += 1;
         self.control
-            .write(&self.site.client, self.progress, &copies)
+            .write(&self.place.client, self.progress, &copies)
             .await
     }
 
     /// New references exist; then the operator starts.
     async fn cold_start(&self, scenario: Scenario, fleet: &Fleet) -> Result<Finding> {
-        fleet.create(&self.site.client, self.progress).await?;
-        let mut sight = Sight::open(&self.site.client, fleet).await?;
+        fleet.create(&self.place.client, self.progress).await?;
+        let mut sight = Sight::open(&self.place.client, fleet).await?;
         let meter = self.begin(scenario, self.refs, None).await?;
-        let mut operator = self.site.operate(fleet, None).await?;
+        let mut operator = self.place.operate(fleet, None).await?;
         let last = first_answers(self.progress, &mut sight, &mut operator, fleet).await?;
         let seconds = (last - operator.started).as_secs_f64();
         sight.during(self.progress, SETTLING).await?;
-        let finding = meter.stop(&self.site, &operator, seconds).await?;
+        let finding = meter.stop(&self.place, &operator, seconds).await?;
         operator.stop().await?;
         Ok(finding)
     }
@@ -199,7 +199,7 @@ impl<'a> Trial<'a> {
                 json!({"metadata": {"name": name}, "stringData": {"text": "x".repeat(512)}});
             create("/api/v1/namespaces/foreign/secrets", &secret)
         });
-        let client = &self.site.client;
+        let client = &self.place.client;
         prepare(client, self.progress, [namespace].into_iter()).await?;
         prepare(client, self.progress, secrets).await?;
         let fleet = Fleet::new("beside-secrets", self.refs);
@@ -209,14 +209,14 @@ impl<'a> Trial<'a> {
     async fn restart(&mut self) -> Result<Finding> {
         self.stop().await?;
         let fleet = self.resolved().await?;
-        let mut sight = Sight::open(&self.site.client, &fleet).await?;
+        let mut sight = Sight::open(&self.place.client, &fleet).await?;
         let parts = u32::try_from(AFTER_RESTART.as_secs())?;
         let meter = self.begin(Scenario::Restart, parts, None).await?;
-        let mut operator = self.site.operate(&fleet, None).await?;
-        let ready = watching(&self.site, &meter, &mut operator, &fleet).await?;
+        let mut operator = self.place.operate(&fleet, None).await?;
+        let ready = watching(&self.place, &meter, &mut operator, &fleet).await?;
         let seconds = (ready - operator.started).as_secs_f64();
         sight.during(self.progress, AFTER_RESTART).await?;
-        let finding = meter.stop(&self.site, &operator, seconds).await?;
+        let finding = meter.stop(&self.place, &operator, seconds).await?;
         self.resident = Some(Resident { sight, operator });
         Ok(finding)
     }
@@ -229,7 +229,7 @@ impl<'a> Trial<'a> {
         let meter = self.begin(Scenario::SteadyRefresh, parts, operator).await?;
         resident.sight.during(self.progress, window).await?;
         let seconds = window.as_secs_f64();
-        let (mut row, requests) = meter.stop(&self.site, &resident.operator, seconds).await?;
+        let (mut row, requests) = meter.stop(&self.place, &resident.operator, seconds).await?;
         if let Some(calls) = &mut row.cloud_calls {
             self.progress.line(&format!(
                 "steady_refresh: {calls} calls in {REFRESHES} intervals"
@@ -246,9 +246,9 @@ impl<'a> Trial<'a> {
         let parts = u32::try_from(window.as_secs())?;
         let operator = Some(&resident.operator);
         let meter = self.begin(Scenario::Outage, parts, operator).await?;
-        self.site.cloud_fails();
+        self.place.cloud_fails();
         resident.sight.during(self.progress, window).await?;
-        let calls = meter.calls(&self.site);
+        let calls = meter.calls(&self.place);
         let stale = resident.sight.count(|view| view.stale);
         let ready = resident.sight.count(|view| view.ready == Some(true));
         self.progress.line(&format!(
@@ -257,7 +257,7 @@ impl<'a> Trial<'a> {
             self.refs
         ));
         self.progress.step("recovery", self.refs);
-        self.site.cloud_answers();
+        self.place.cloud_answers();
         let ended = Instant::now();
         let Resident { sight, operator } = &mut resident;
         let last = sight
@@ -270,7 +270,7 @@ impl<'a> Trial<'a> {
             .await?;
         let seconds = (last - ended).as_secs_f64();
         sight.during(self.progress, SETTLING).await?;
-        let (mut row, requests) = meter.stop(&self.site, operator, seconds).await?;
+        let (mut row, requests) = meter.stop(&self.place, operator, seconds).await?;
         row.cloud_calls = Some(calls);
         self.resident = Some(resident);
         Ok((row, requests))
@@ -293,12 +293,12 @@ impl<'a> Trial<'a> {
         let mut resident = match self.resident.take() {
             Some(resident) => resident,
             None => Resident {
-                sight: Sight::open(&self.site.client, &fleet).await?,
-                operator: self.site.operate(&fleet, None).await?,
+                sight: Sight::open(&self.place.client, &fleet).await?,
+                operator: self.place.operate(&fleet, None).await?,
             },
         };
         let Resident { sight, operator } = &mut resident;
-        let client = &self.site.client;
+        let client = &self.place.client;
         // A generation that follows the first has the new interval.
         let settled = sight.until(
             self.progress,
@@ -327,9 +327,9 @@ impl<'a> Trial<'a> {
         &self,
         scenario: Scenario,
         parts: u32,
-        operator: Option<&Operator>,
+        operator: Option<&Process>,
     ) -> Result<Meter> {
-        let meter = Meter::start(&self.site, scenario.name(), self.refs, operator).await?;
+        let meter = Meter::start(&self.place, scenario.name(), self.refs, operator).await?;
         let what = format!("{} with {} ImageRefs", scenario.name(), self.refs);
         self.progress.step(&what, parts);
         Ok(meter)
@@ -345,7 +345,7 @@ fn patience(refs: u32) -> Duration {
 async fn first_answers(
     progress: &Progress,
     sight: &mut Sight,
-    operator: &mut Operator,
+    operator: &mut Process,
     fleet: &Fleet,
 ) -> Result<Instant> {
     let answered = |number, view: &View| {
@@ -363,16 +363,16 @@ async fn first_answers(
 
 /// Waits until the operator has listed its references, which is when it watches each namespace.
 async fn watching(
-    site: &Site,
+    place: &Place,
     meter: &Meter,
-    operator: &mut Operator,
+    operator: &mut Process,
     fleet: &Fleet,
 ) -> Result<Instant> {
     let wanted = meter.watches() + u64::try_from(fleet.namespaces().len())?;
     let mut again = tokio::time::interval(Duration::from_millis(250));
     loop {
         again.tick().await;
-        if Traffic::read(&site.client).await?.watches >= wanted {
+        if Traffic::read(&place.client).await?.watches >= wanted {
             return Ok(Instant::now());
         }
         operator.alive()?;
@@ -384,18 +384,18 @@ async fn watching(
 }
 
 /// Statuses as the operator writes them, of a small fleet that nobody measures.
-async fn sample(site: &Site, progress: &Progress) -> Result<Vec<Value>> {
+async fn sample(place: &Place, progress: &Progress) -> Result<Vec<Value>> {
     let fleet = Fleet::new("sample", SAMPLES);
-    fleet.create(&site.client, progress).await?;
-    let mut sight = Sight::open(&site.client, &fleet).await?;
+    fleet.create(&place.client, progress).await?;
+    let mut sight = Sight::open(&place.client, &fleet).await?;
     progress.step("sampling the operator's statuses", SAMPLES);
-    let mut operator = site.operate(&fleet, None).await?;
+    let mut operator = place.operate(&fleet, None).await?;
     first_answers(progress, &mut sight, &mut operator, &fleet).await?;
     operator.stop().await?;
     let mut statuses = Vec::new();
     for number in 0..u32::try_from(fleet.namespaces().len())? {
         let list = Request::new(fleet.path(number)).list(&ListParams::default())?;
-        let mut list: Value = site.client.request(list).await?;
+        let mut list: Value = place.client.request(list).await?;
         if let Some(items) = list["items"].as_array_mut() {
             statuses.extend(items.iter_mut().map(|item| item["status"].take()));
         }

@@ -25,6 +25,7 @@ use tempfile::TempDir;
 use crate::{
     binaries,
     credentials::{self, Credentials},
+    etcd,
     flags::{self, ETCD_SOCKET},
     kubeconfig,
     kubectl::Kubectl,
@@ -36,6 +37,8 @@ const PREFIX: &str = "imageref-cluster-";
 /// Four seconds are normal on two cores; this is for a machine that also compiles.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const KUBECTL_LIMIT: Duration = Duration::from_secs(120);
+/// `terminationGracePeriodSeconds` of a pod that names none.
+const GRACE: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 3;
 
 /// The port was taken between the choice and the bind.
@@ -241,6 +244,20 @@ impl Cluster {
         Ok(path)
     }
 
+    /// The same for a server that stands between, which proves itself by an authority of its own
+    /// (PEM).
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn kubeconfig_through(&self, url: &str, ca_pem: &str, token: &str) -> Result<PathBuf> {
+        let number = self.kubeconfigs.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder().join(format!("kubeconfig-{number}"));
+        let ca = path.with_extension("crt");
+        kubeconfig::write_private(&ca, ca_pem)?;
+        kubeconfig::write_private(&path, &kubeconfig::text(url, &ca, token))?;
+        Ok(path)
+    }
+
     /// Kills the API server; etcd keeps its data. Connections and watches break as in a crash.
     ///
     /// # Errors
@@ -264,7 +281,25 @@ impl Cluster {
     /// # Errors
     /// As for [`Cluster::start`].
     pub fn restart_apiserver(&self) -> Result<()> {
+        self.begin_apiserver(&mut self.servers())
+    }
+
+    /// The same as a kubelet does it in an upgrade: SIGTERM first, which open watches can outlast, and
+    /// SIGKILL after 30 s.
+    ///
+    /// # Errors
+    /// As for [`Cluster::start`].
+    pub fn roll_apiserver(&self) -> Result<()> {
         let mut servers = self.servers();
+        servers.apiserver.signal("TERM")?;
+        let asked = Instant::now();
+        while servers.apiserver.ended().is_none() && asked.elapsed() < GRACE {
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.begin_apiserver(&mut servers)
+    }
+
+    fn begin_apiserver(&self, servers: &mut Servers) -> Result<()> {
         let mut attempt = 1;
         loop {
             servers.apiserver.stop()?;
@@ -275,6 +310,15 @@ impl Cluster {
             }
             thread::sleep(Duration::from_millis(500)); // the port is ours by right; let it go free
         }
+    }
+
+    /// Has etcd forget all revisions but the present one, which is returned: whoever asks the API
+    /// server for an older one after its next start is told that it is gone.
+    ///
+    /// # Errors
+    /// If etcd refuses.
+    pub fn compact(&self) -> Result<u64> {
+        etcd::compact(&self.folder().join(ETCD_SOCKET))
     }
 
     /// Ends both servers and removes the folder. Dropping does the same, but tells of no failure.

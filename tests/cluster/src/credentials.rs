@@ -68,7 +68,33 @@ impl Credentials {
     }
 }
 
-pub(crate) fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
+/// A certificate for this machine's loopback addresses, and the authority that signed it. All PEM.
+pub struct LoopbackCertificate {
+    /// The authority.
+    pub ca_pem: String,
+    /// The certificate.
+    pub certificate_pem: String,
+    /// Its key, PKCS 8.
+    pub key_pem: String,
+}
+
+impl LoopbackCertificate {
+    /// Makes both anew.
+    ///
+    /// # Errors
+    /// If there is no randomness.
+    pub fn new() -> Result<Self> {
+        let ca = authority()?;
+        let (certificate_pem, key_pem) = serving(&ca)?;
+        Ok(Self {
+            ca_pem: ca.pem(),
+            certificate_pem,
+            key_pem,
+        })
+    }
+}
+
+fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut params = CertificateParams::default();
     params
         .distinguished_name
@@ -80,7 +106,7 @@ pub(crate) fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
 
 /// A server's certificate and key, both PEM. Names that are IP addresses become IP
 /// alternative names.
-pub(crate) fn serving(ca: &CertifiedIssuer<'static, KeyPair>) -> Result<(String, String)> {
+fn serving(ca: &CertifiedIssuer<'static, KeyPair>) -> Result<(String, String)> {
     let names = [
         "127.0.0.1",
         "localhost",

@@ -25,6 +25,7 @@
 mod binaries;
 mod control_plane;
 mod credentials;
+mod etcd;
 mod flags;
 mod kubeconfig;
 mod kubectl;
@@ -37,6 +38,8 @@ pub use binaries::{
     require_prometheus, require_registry,
 };
 pub use control_plane::Cluster;
+pub use credentials::LoopbackCertificate;
 pub use kubeconfig::{MARK as KUBECONFIG_MARK, write_private};
+pub use port::free as free_port;
 pub use registry::{Registry, RegistryAuth};
 pub use server::{Server, Spec};

@@ -18,7 +18,10 @@ const COUNT: u16 = 12_000;
 
 /// A port on 127.0.0.1 that nobody listens on now. The search starts at a random place, so that
 /// clusters that start at the same time rarely meet.
-pub(crate) fn free() -> Result<u16> {
+///
+/// # Errors
+/// If all are taken.
+pub fn free() -> Result<u16> {
     let start = u16::try_from(RandomState::new().hash_one(()) % u64::from(COUNT))?;
     (0..COUNT)
         .map(|step| FIRST + (start + step) % COUNT)

@@ -16,7 +16,8 @@ use anyhow::{Result, anyhow, bail};
 use tempfile::TempDir;
 
 use crate::{
-    binaries, credentials,
+    binaries,
+    credentials::LoopbackCertificate,
     kubeconfig::write_private,
     port,
     server::{Server, Spec},
@@ -72,12 +73,7 @@ impl Registry {
     /// `None`: the port was taken between the choice and the bind.
     fn start_once(tls: bool, auth: RegistryAuth<'_>) -> Result<Option<Self>> {
         let started = Instant::now();
-        let credentials = tls
-            .then(|| -> Result<_> {
-                let ca = credentials::authority()?;
-                Ok((ca.pem(), credentials::serving(&ca)?))
-            })
-            .transpose()?;
+        let certificate = tls.then(LoopbackCertificate::new).transpose()?;
         let port = port::free()?;
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
         let path = folder.path();
@@ -86,9 +82,9 @@ impl Registry {
              storage: {{inmemory: {{}}, delete: {{enabled: true}}}}\n\
              http:\n  addr: 127.0.0.1:{port}\n"
         );
-        if let Some((_, (certificate, key))) = &credentials {
-            fs::write(path.join("tls.crt"), certificate)?;
-            write_private(&path.join("tls.key"), key)?;
+        if let Some(certificate) = &certificate {
+            fs::write(path.join("tls.crt"), &certificate.certificate_pem)?;
+            write_private(&path.join("tls.key"), &certificate.key_pem)?;
             config += "  tls: {certificate: tls.crt, key: tls.key}\n";
         }
         match auth {
@@ -126,7 +122,7 @@ impl Registry {
                     server,
                     folder,
                     port,
-                    ca_pem: credentials.map(|(ca, _)| ca),
+                    ca_pem: certificate.map(|certificate| certificate.ca_pem),
                 }));
             }
             if log.contains("address already in use") {

@@ -98,18 +98,29 @@ impl Server {
         self.guard.try_wait().ok().flatten()
     }
 
-    /// Sends the server itself a signal, such as `STOP`.
+    /// The server's own process, below the guard's.
     ///
     /// # Errors
-    /// If it is not found, or the signal is not sent.
-    pub fn signal(&self, signal: &str) -> Result<()> {
+    /// If it is not found: it does not run yet, or no more.
+    pub fn pid(&self) -> Result<i32> {
         let guard = self.guard.id();
         let children = fs::read_to_string(format!("/proc/{guard}/task/{guard}/children"))
             .context("the children of a process are known on Linux only")?;
         // The guard's first child; its second waits for the end of the pipe.
         let server = children.split_whitespace().next();
         let server = server.with_context(|| format!("{} does not run", self.name))?;
-        let sent = Command::new("kill").args(["-s", signal, server]).status()?;
+        Ok(server.parse()?)
+    }
+
+    /// Sends the server itself a signal, such as `STOP`.
+    ///
+    /// # Errors
+    /// If it is not found, or the signal is not sent.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let server = self.pid()?.to_string();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &server])
+            .status()?;
         ensure!(sent.success(), "{} took no {signal}", self.name);
         Ok(())
     }

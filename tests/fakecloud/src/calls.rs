@@ -1,6 +1,7 @@
 //! Owns the record of what was asked: counts by operation and a bounded log of requests.
 //! Must not be known here: how requests are answered.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -147,6 +148,8 @@ impl Calls {
 /// A request that was answered, or dropped by a fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoggedRequest {
+    /// When it came, by the machine's clock.
+    pub at: Timestamp,
     /// Method.
     pub method: String,
     /// The address it came in at, `host:port`.

@@ -17,6 +17,9 @@ pub struct Fault {
     /// How many calls it hits; none for all.
     #[serde(default)]
     pub times: Option<u32>,
+    /// Of a hundred calls it hits so many, by chance; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
 }
 
 impl Fault {
@@ -26,6 +29,7 @@ impl Fault {
             on: None,
             kind,
             times: None,
+            percent: None,
         }
     }
 
@@ -40,6 +44,14 @@ impl Fault {
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
+        self
+    }
+
+    /// The same fault, on so many of a hundred calls. Which ones follows from the option `chance_seed`
+    /// and the number of the throw.
+    #[must_use]
+    pub fn percent(mut self, percent: u8) -> Self {
+        self.percent = Some(percent);
         self
     }
 }
@@ -146,28 +158,38 @@ pub(crate) struct Hit {
 
 /// The faults that are on.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    list: Vec<Fault>,
+    /// Dice thrown so far.
+    throws: u64,
+}
 
 impl Faults {
     pub(crate) fn set(&mut self, faults: Vec<Fault>) {
-        self.0 = faults;
+        self.list = faults;
     }
 
     pub(crate) fn add(&mut self, fault: Fault) {
-        self.0.push(fault);
+        self.list.push(fault);
     }
 
     pub(crate) fn all(&self) -> &[Fault] {
-        &self.0
+        &self.list
     }
 
     /// Every delay that applies, and the first other fault; both are counted as used.
-    pub(crate) fn hit(&mut self, operation: Option<Operation>) -> Hit {
+    pub(crate) fn hit(&mut self, operation: Option<Operation>, seed: u64) -> Hit {
         let mut hit = Hit::default();
-        for fault in &mut self.0 {
+        for fault in &mut self.list {
             let applies = fault.on.is_none() || fault.on == operation;
             if !applies || fault.times == Some(0) {
                 continue;
+            }
+            if let Some(percent) = fault.percent {
+                self.throws += 1;
+                if mixed(seed.wrapping_add(self.throws)) % 100 >= u64::from(percent) {
+                    continue;
+                }
             }
             match &fault.kind {
                 FaultKind::Latency { ms } => hit.delay += Duration::from_millis(*ms),
@@ -176,7 +198,39 @@ impl Faults {
             }
             fault.times = fault.times.map(|times| times - 1);
         }
-        self.0.retain(|fault| fault.times != Some(0));
+        self.list.retain(|fault| fault.times != Some(0));
         hit
+    }
+}
+
+/// Bits that follow from a number and look like chance: the last steps of `SplitMix64`.
+fn mixed(number: u64) -> u64 {
+    let mut bits = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, FaultKind, Faults};
+
+    fn hits(seed: u64, percent: u8) -> Vec<bool> {
+        let mut faults = Faults::default();
+        faults.add(Fault::always(FaultKind::Internal500).percent(percent));
+        let throws = (0..2000).map(|_| faults.hit(None, seed).kind.is_some());
+        throws.collect()
+    }
+
+    #[test]
+    fn a_fault_by_chance_hits_so_many_of_a_hundred_and_the_same_ones_for_the_same_seed() {
+        let count = |hits: &[bool]| hits.iter().filter(|hit| **hit).count();
+        for seed in [0, 1, 77] {
+            let tenth = hits(seed, 10);
+            assert!((150..250).contains(&count(&tenth)), "{}", count(&tenth));
+            assert_eq!(tenth, hits(seed, 10));
+        }
+        assert_ne!(hits(1, 10), hits(77, 10));
+        assert_eq!((count(&hits(3, 0)), count(&hits(3, 100))), (0, 2000));
     }
 }

@@ -296,16 +296,35 @@ fn page(state: &State, call: &Call<'_>, items: Vec<Value>) -> Result<Answer, Ans
         PageSizeField::Requested => limit,
         PageSizeField::Returned => u64::try_from(page.items.len()).unwrap_or(u64::MAX),
     };
+    let made_up = page.made_up();
+    let data: Vec<Value> = page.items.into_iter().zip(made_up).map(own_name).collect();
     let members = [
         ("current", Value::from(offset / limit + base)),
         ("pages", Value::from(page.total.div_ceil(limit))),
         ("size", Value::from(size)),
         ("total", Value::from(page.total)),
-        ("data", Value::from(page.items)),
+        ("data", Value::from(data)),
     ];
     let object: Map<String, Value> = members
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
     Ok(Answer::json(200, &Value::Object(object)))
+}
+
+/// A copy of an image gets a name and an id that no image has.
+fn own_name((mut item, made_up): (Value, Option<u64>)) -> Value {
+    let (Some(number), Some(members)) = (made_up, item.as_object_mut()) else {
+        return item;
+    };
+    for (member, text) in [
+        ("name", format!("made-up-{number}")),
+        ("id", format!("ffffffff-0000-4000-8000-{number:012x}")),
+        ("image_id", format!("ffffffff-0000-4000-8000-{number:012x}")),
+    ] {
+        if let Some(value) = members.get_mut(member) {
+            *value = text.into();
+        }
+    }
+    item
 }

@@ -26,6 +26,8 @@ pub struct Options {
     pub max_page_size: Option<u64>,
     /// How lists lie.
     pub list_lie: ListLie,
+    /// What faults that hit by chance roll their dice from.
+    pub chance_seed: u64,
     /// Adds a member no document knows to every image.
     pub unknown_fields: bool,
     /// What `ModelArts` answers for an image that does not exist.
@@ -101,6 +103,7 @@ impl Default for Options {
             denied: BTreeSet::new(),
             max_page_size: None,
             list_lie: ListLie::None,
+            chance_seed: 0,
             unknown_fields: false,
             modelarts_not_found: ModelArtsNotFound::BadRequest,
             arch: ArchCase::Stored,
@@ -150,6 +153,8 @@ pub enum ListLie {
     Shrink,
     /// A total far above the number of items there are.
     TotalTooLarge,
+    /// After all that there is, full pages of images that are not there, each with a total of one page more.
+    Endless,
 }
 
 /// What `ModelArts` answers for an image that does not exist.

@@ -322,13 +322,19 @@ fn list(state: &State, call: &Call<'_>) -> Answer {
         state.options.list_lie,
     );
     let verbose = is_verbose(call);
+    let made_up = page.made_up();
     let items: Vec<Value> = page
         .items
         .into_iter()
-        .map(|image| {
+        .zip(made_up)
+        .map(|(image, made_up)| {
             let mut value = rendered(state, image, verbose);
             if let Some(members) = value.as_object_mut() {
                 members.remove("RequestId");
+            }
+            if let Some(number) = made_up {
+                value["Name"] = format!("made-up-{number}").into();
+                value["ImageId"] = format!("image-{number:018}").into();
             }
             value
         })

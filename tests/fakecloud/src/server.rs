@@ -14,6 +14,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State as Shared};
 use axum::http::Request;
 use axum::response::Response;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -110,6 +111,7 @@ async fn serve(
         return delivery::deliver(admin::handle(state, &wire, path), None);
     }
 
+    let at = Timestamp::now();
     let (route, operation, hit) = {
         let mut state = lock(state);
         let route = Route::of(&wire, &state.options);
@@ -121,7 +123,8 @@ async fn serve(
         if let Some(operation) = operation {
             state.calls.count(operation);
         }
-        let hit = state.faults.hit(operation);
+        let seed = state.options.chance_seed;
+        let hit = state.faults.hit(operation, seed);
         (route, operation, hit)
     };
     if !hit.delay.is_zero() {
@@ -161,6 +164,7 @@ async fn serve(
     let host = parts.uri.authority().map(ToString::to_string);
     let host = host.or_else(|| wire.header("host").map(str::to_owned));
     let request = LoggedRequest {
+        at,
         method: wire.method.to_owned(),
         origin: origin.address.to_string(),
         host: host.unwrap_or_default(),

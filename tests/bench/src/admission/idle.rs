@@ -3,7 +3,6 @@
 //! Owns its server. Must not know the operator. The invariant that would break first: it does what
 //! every webhook must, TLS and the review's uid, and no more.
 
-use super::identity::Identity;
 use anyhow::Result;
 use axum::Router;
 use axum::body::Bytes;
@@ -12,6 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::json;
+use site::Identity;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,21 +4,19 @@
 //! not know how a verdict is reached. The invariant that would break first: every answer is looked
 //! at, and one that is not the right one ends the run.
 
-mod identity;
 mod idle;
 mod pace;
 
-use crate::fleet::{Fleet, create};
-use crate::progress::Progress;
-use crate::site::{Operator, Site};
+use crate::fleet::Fleet;
+use crate::place::Place;
 use crate::verdicts::{milliseconds, percentile, pod};
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use identity::Identity;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, Request};
 use kube::{Client, Config};
 use serde_json::{Value, json};
+use site::{Identity, Process, Progress, create};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -52,7 +50,7 @@ pub(crate) struct Timed {
 
 /// A webhook's process that knows a fleet.
 pub(crate) struct Gate {
-    pub(crate) webhook: Operator,
+    pub(crate) webhook: Process,
     identity: Identity,
     /// `HOST:PORT`
     address: String,
@@ -63,11 +61,11 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// Starts the webhook beside references that have a status, and waits until it knows them.
-    pub(crate) async fn open(site: &Site, progress: &Progress, fleet: &Fleet) -> Result<Self> {
+    pub(crate) async fn open(place: &Place, progress: &Progress, fleet: &Fleet) -> Result<Self> {
         progress.step("starting the webhook", 1);
         let rights = MANIFEST.split("\n---\n");
         for part in rights.filter(|part| !part.contains("kind: ValidatingWebhookConfiguration")) {
-            site.apply(part)?;
+            place.site.apply(part)?;
         }
         let namespaces = fleet.namespaces();
         let namespace = namespaces
@@ -76,17 +74,18 @@ impl Gate {
             .clone();
         let account = json!({"metadata": {"name": "default"}});
         let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
-        site.client
+        place
+            .client
             .request_text(create(&accounts, &account)?)
             .await?;
         let label = json!({"metadata": {"labels": {"imageref.dev/admission": "enforce"}}});
         let request = Request::new("/api/v1/namespaces");
         let patch = request.patch(&namespace, &PatchParams::default(), &Patch::Merge(label))?;
-        site.client.request_text(patch).await?;
-        let images = images(&site.client, fleet).await?;
+        place.client.request_text(patch).await?;
+        let images = images(&place.client, fleet).await?;
         let identity = Identity::new()?;
-        let certificate = identity.write(site.folder())?;
-        let mut webhook = site.admit(&certificate).await?;
+        let certificate = identity.write(place.site.folder())?;
+        let mut webhook = place.admit(&certificate).await?;
         let address = listening(&mut webhook).await?;
         let pod = pod(&namespace, |n| images[n % images.len()].clone())?;
         Ok(Self {
@@ -126,12 +125,12 @@ impl Gate {
     /// nothing, then with this one.
     pub(crate) async fn through_api_server(
         &self,
-        site: &Site,
+        place: &Place,
         progress: &Progress,
     ) -> Result<Timed> {
         let idle = idle::Idle::start(&self.identity).await?;
         let (control, control_seconds) = self
-            .asked(site, &idle.address, || idle.answered() > 0)
+            .asked(place, &idle.address, || idle.answered() > 0)
             .await?;
         progress.done(1);
         let control = timed(control, control_seconds, f64::from(PODS) / control_seconds);
@@ -139,7 +138,7 @@ impl Gate {
             "control: pods of a webhook that does nothing: p50 {:.2} ms, p99 {:.2} ms",
             control.p50_ms, control.p99_ms
         ));
-        let (latencies, seconds) = self.asked(site, &self.address, || false).await?;
+        let (latencies, seconds) = self.asked(place, &self.address, || false).await?;
         progress.done(2);
         Ok(Timed {
             control_seconds: Some(control_seconds),
@@ -151,11 +150,11 @@ impl Gate {
     /// a pod of unknown images is refused.
     async fn asked(
         &self,
-        site: &Site,
+        place: &Place,
         address: &str,
         begun: impl Fn() -> bool,
     ) -> Result<(Vec<Duration>, f64)> {
-        let client = &site.client;
+        let client = &place.client;
         let rules = create(RULES, &self.rules(address))?;
         client.request_text(rules).await?;
         let path = format!("/api/v1/namespaces/{}/pods?dryRun=All", self.namespace);
@@ -227,7 +226,7 @@ async fn images(client: &Client, fleet: &Fleet) -> Result<Vec<String>> {
 }
 
 /// Where the webhook listens, once it knows everything.
-async fn listening(webhook: &mut Operator) -> Result<String> {
+async fn listening(webhook: &mut Process) -> Result<String> {
     loop {
         webhook.alive()?;
         let log = webhook.log();

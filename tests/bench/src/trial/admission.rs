@@ -18,17 +18,19 @@ impl Trial<'_> {
             gate
         } else {
             let fleet = Fleet::new("admission", self.refs);
-            let client = &self.site.client;
+            let client = &self.place.client;
             self.control.write(client, self.progress, &fleet).await?;
-            Gate::open(&self.site, self.progress, &fleet).await?
+            Gate::open(&self.place, self.progress, &fleet).await?
         };
         let meter = self.begin(scenario, 2, Some(&gate.webhook)).await?;
         let timed = match scenario {
             Scenario::AdmissionTls => gate.over_tls(self.progress).await?,
-            _ => gate.through_api_server(&self.site, self.progress).await?,
+            _ => gate.through_api_server(&self.place, self.progress).await?,
         };
         gate.webhook.alive()?;
-        let (row, requests) = meter.stop(&self.site, &gate.webhook, timed.seconds).await?;
+        let (row, requests) = meter
+            .stop(&self.place, &gate.webhook, timed.seconds)
+            .await?;
         let row = Row {
             control_seconds: timed.control_seconds,
             ratio: timed.control_seconds.map(|control| timed.seconds / control),

@@ -16,11 +16,11 @@ impl Trial<'_> {
         self.stop().await?;
         let depot = Depot::start(LATENCY).await?;
         let fleet = Fleet::new("digest", self.refs).with_digests(INTERVAL.0);
-        fleet.create(&self.site.client, self.progress).await?;
-        let mut sight = Sight::open(&self.site.client, &fleet).await?;
+        fleet.create(&self.place.client, self.progress).await?;
+        let mut sight = Sight::open(&self.place.client, &fleet).await?;
         self.progress.step("digests", self.refs);
         let origin = depot.origin();
-        let mut operator = self.site.operate(&fleet, Some(&origin)).await?;
+        let mut operator = self.place.operate(&fleet, Some(&origin)).await?;
         sight
             .until(
                 self.progress,
@@ -39,7 +39,7 @@ impl Trial<'_> {
             .begin(Scenario::DigestRefresh, parts, Some(&operator))
             .await?;
         sight.during(self.progress, window).await?;
-        let finding = meter.stop(&self.site, &operator, window.as_secs_f64());
+        let finding = meter.stop(&self.place, &operator, window.as_secs_f64());
         let (mut row, mut requests) = finding.await?;
         let asked = depot.asked();
         for (what, before, now) in [("HEAD", heads, asked.0), ("GET", gets, asked.1)] {

@@ -101,7 +101,7 @@ async fn every_kind_of_fault_can_be_written_as_json() {
         {"kind": "throttled-modelarts", "retry_after_s": 2},
         {"kind": "throttled-gateway"},
         {"kind": "throttled-pai", "retry_after_ms": 200},
-        {"kind": "internal-500"},
+        {"kind": "internal-500", "percent": 10},
         {"kind": "truncated"},
         {"kind": "slow-drip", "ms": 5},
         {"kind": "huge", "bytes": 100},

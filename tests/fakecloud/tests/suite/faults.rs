@@ -2,6 +2,7 @@
 
 use crate::client::Ask;
 use fakecloud::{FakeCloud, Fault, FaultKind, Operation, defaults};
+use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
 fn show() -> Ask {
@@ -111,6 +112,11 @@ async fn latency_delays_and_combines_with_other_faults() {
     let start = Instant::now();
     assert_eq!(show().reply(&cloud).await.status, 500);
     assert!(start.elapsed() >= Duration::from_millis(80));
+    let late = Timestamp::now().duration_since(cloud.log()[0].at);
+    assert!(
+        late.as_millis() >= 80,
+        "the log has the time at which it came"
+    );
 }
 
 #[tokio::test]

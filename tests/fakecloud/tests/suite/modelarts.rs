@@ -226,6 +226,16 @@ async fn lists_lie_when_told_to() {
     assert_eq!(ask.reply(&cloud).await.json()["total"], 6);
     cloud.configure(|options| options.list_lie = ListLie::TotalTooLarge);
     assert_eq!(ask.reply(&cloud).await.json()["total"], 1040);
+    cloud.configure(|options| options.list_lie = ListLie::Endless);
+    let first = ask.reply(&cloud).await.json();
+    assert_eq!((ids(&first), &first["total"]), (ids(&honest), &json!(6)));
+    let made_up = Ask::project("images?type=DEDICATED&limit=2&offset=4").token();
+    let made_up = made_up.reply(&cloud).await.json();
+    assert_eq!((ids(&made_up).len(), &made_up["total"]), (2, &json!(8)));
+    for image in made_up["data"].as_array().unwrap() {
+        let id = image["id"].as_str().unwrap();
+        assert_eq!(cloud.image(ImageApi::Notebook, id), None, "{id}");
+    }
 }
 
 #[tokio::test]

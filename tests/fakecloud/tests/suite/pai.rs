@@ -153,6 +153,12 @@ async fn lists_filter_page_and_sort() {
     cloud.configure(|options| options.list_lie = ListLie::RepeatPage);
     assert_eq!(ids(&list(&cloud, "?PageNumber=9").await), [seed]);
     assert_eq!(cloud.calls().of(Operation::PaiListImages), 12);
+    cloud.configure(|options| options.list_lie = ListLie::Endless);
+    let ninth = list(&cloud, "?PageNumber=9").await;
+    assert_eq!(
+        (ids(&ninth), &ninth["TotalCount"]),
+        (vec!["image-000000000000000008"], &json!(10))
+    );
 }
 
 #[tokio::test]

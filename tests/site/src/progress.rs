@@ -7,11 +7,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 
 /// A bar on a terminal, one line a step elsewhere.
-pub(crate) struct Progress(ProgressBar);
+pub struct Progress(ProgressBar);
 
 impl Progress {
     /// Starts with nothing to do.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let bar = ProgressBar::new(0);
         let style = "{elapsed_precise} {spinner} {msg} {wide_bar} {human_pos}/{human_len}";
         if let Ok(style) = ProgressStyle::with_template(style) {
@@ -22,7 +22,7 @@ impl Progress {
     }
 
     /// Begins a step of so many parts.
-    pub(crate) fn step(&self, what: &str, parts: u32) {
+    pub fn step(&self, what: &str, parts: u32) {
         if self.0.is_hidden() {
             eprintln!("{what}");
         }
@@ -32,17 +32,23 @@ impl Progress {
     }
 
     /// So many parts of the step are done.
-    pub(crate) fn done(&self, parts: u32) {
+    pub fn done(&self, parts: u32) {
         self.0.set_position(parts.into());
     }
 
     /// A line that stays.
-    pub(crate) fn line(&self, text: &str) {
+    pub fn line(&self, text: &str) {
         if self.0.is_hidden() {
             eprintln!("{text}");
         } else {
             self.0.println(text);
         }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

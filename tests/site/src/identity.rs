@@ -8,16 +8,19 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use std::path::{Path, PathBuf};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-pub(super) struct Identity {
+/// A certificate for this machine.
+pub struct Identity {
     /// As DER.
-    pub(super) authority: Vec<u8>,
-    pub(super) authority_pem: String,
+    pub authority: Vec<u8>,
+    /// As PEM.
+    pub authority_pem: String,
     certificate: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl Identity {
-    pub(super) fn new() -> Result<Self> {
+    /// Makes one.
+    pub fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
@@ -32,19 +35,21 @@ impl Identity {
     }
 
     /// Writes `tls.crt` and `tls.key`; the folder that they are in.
-    pub(super) fn write(&self, folder: &Path) -> Result<PathBuf> {
-        let folder = folder.join("tls-bench");
+    pub fn write(&self, folder: &Path) -> Result<PathBuf> {
+        let folder = folder.join("tls");
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("tls.crt"), self.certificate.pem())?;
         cluster::write_private(&folder.join("tls.key"), &self.key.serialize_pem())?;
         Ok(folder)
     }
 
-    pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
+    /// What a server shows.
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         vec![self.certificate.der().clone()]
     }
 
-    pub(super) fn key(&self) -> PrivateKeyDer<'static> {
+    /// What it proves itself with.
+    pub fn key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
     }
 }

@@ -1,23 +1,22 @@
-//! What the kernel says about a process: memory, CPU time, ancestry.
+//! What the kernel says about a process: memory, CPU time, threads, open files.
 //!
 //! Owns the formats under `/proc`. Must not know which process is meant. The invariant that would
 //! break first: a name with spaces or brackets does not shift the fields of `stat`.
 
 use anyhow::{Context as _, Result};
 use std::fs;
-use std::path::Path;
 
 /// A resident set, in MiB.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Rss {
+pub struct Rss {
     /// Now.
-    pub(crate) current: f64,
+    pub current: f64,
     /// The largest since the start, or since [`reset_peak`].
-    pub(crate) peak: f64,
+    pub peak: f64,
 }
 
 /// The resident set of a process.
-pub(crate) fn rss(pid: i32) -> Result<Rss> {
+pub fn rss(pid: i32) -> Result<Rss> {
     let path = format!("/proc/{pid}/status");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     parse_rss(&text).with_context(|| format!("{path} names no resident set"))
@@ -36,34 +35,46 @@ fn parse_rss(status: &str) -> Option<Rss> {
 }
 
 /// Has the peak counted anew from now on.
-pub(crate) fn reset_peak(pid: i32) -> Result<()> {
+pub fn reset_peak(pid: i32) -> Result<()> {
     let path = format!("/proc/{pid}/clear_refs");
     fs::write(&path, "5").with_context(|| format!("writing {path}"))
 }
 
+/// The private writable memory of a process that the kernel has promised it, in bytes: what its limit of
+/// data is about.
+pub fn data_bytes(pid: i32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    let data = text.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let data = data.and_then(|data| data.trim().strip_suffix(" kB"));
+    let data: u64 = data.context("no data")?.trim().parse()?;
+    Ok(data * 1024)
+}
+
+/// The threads of a process.
+pub fn threads(pid: i32) -> Result<u32> {
+    entries(&format!("/proc/{pid}/task"))
+}
+
+/// The files and connections that a process has open.
+pub fn descriptors(pid: i32) -> Result<u32> {
+    entries(&format!("/proc/{pid}/fd"))
+}
+
+fn entries(folder: &str) -> Result<u32> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {folder}"))?;
+    Ok(u32::try_from(entries.count())?)
+}
+
 /// The CPU time of a process so far, in seconds.
-pub(crate) fn cpu_seconds(pid: i32) -> Result<f64> {
+pub fn cpu_seconds(pid: i32) -> Result<f64> {
     let ticks = u32::try_from(rustix::param::clock_ticks_per_second())?;
     let stat = stat(pid)?;
     Ok(f64::from(stat.ticks) / f64::from(ticks))
 }
 
-/// The grandchild of this process that runs a program: one that a guard was started for.
-pub(crate) fn guarded(program: &Path) -> Option<i32> {
-    let own = i32::try_from(std::process::id()).ok()?;
-    let processes = fs::read_dir("/proc").ok()?;
-    processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program))
-        .find(|pid| {
-            let parent = stat(*pid).and_then(|child| stat(child.parent));
-            parent.is_ok_and(|guard| guard.parent == own)
-        })
-}
-
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
-    parent: i32,
     ticks: u32,
 }
 
@@ -79,7 +90,6 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let number = |field: usize| fields.get(field - 3)?.parse::<u32>().ok();
     Some(Stat {
-        parent: i32::try_from(number(4)?).ok()?,
         ticks: number(14)? + number(15)?,
     })
 }
@@ -102,10 +112,7 @@ mod tests {
     #[test]
     fn cpu_time_is_the_sum_of_user_and_system_whatever_the_name() {
         let stat = "42 (a) b (c)) S 7 42 42 0 -1 4194304 900 0 0 0 120 30 0 0 20 0 4 0 99 1 2";
-        let expected = Stat {
-            parent: 7,
-            ticks: 150,
-        };
+        let expected = Stat { ticks: 150 };
         assert_eq!(parse_stat(stat), Some(expected));
         assert_eq!(parse_stat("42 (short) S 7"), None);
     }
@@ -117,5 +124,7 @@ mod tests {
         let rss = rss(own).unwrap();
         assert!(rss.current > 0.0 && rss.peak > 0.0);
         assert!(cpu_seconds(own).unwrap() >= 0.0);
+        assert!(data_bytes(own).unwrap() > 0);
+        assert!(threads(own).unwrap() > 0 && descriptors(own).unwrap() > 2);
     }
 }

@@ -1,0 +1,78 @@
+//! What the processes hold, as the kernel and they themselves say.
+//!
+//! Owns the reading. Must not know how much is too much. The invariant that would break first: what is
+//! read of a place is all of one process, or nothing.
+
+use super::processes::{NAMES, get};
+use crate::rules::Level;
+use anyhow::{Result, ensure};
+use site::proc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// Reads what the process of a place holds, whichever that is now.
+#[derive(Clone, Debug)]
+pub(crate) struct Meter {
+    /// By places; 0 where none runs.
+    pids: Arc<[AtomicI32; 3]>,
+    ports: [u16; 3],
+}
+
+impl Meter {
+    pub(super) fn new(ports: [u16; 3]) -> Self {
+        Self {
+            pids: Arc::default(),
+            ports,
+        }
+    }
+
+    pub(super) fn note(&self, place: usize, pid: i32) {
+        self.pids[place].store(pid, Ordering::Relaxed);
+    }
+
+    /// What the process of a place counts: the text of its metrics.
+    pub(crate) async fn metrics(&self, place: usize) -> Result<String> {
+        get(self.ports[place], "/metrics").await
+    }
+
+    /// The process of a place and what it holds.
+    pub(crate) async fn read(&self, place: usize) -> Result<(i32, Level)> {
+        let pid = self.pids[place].load(Ordering::Relaxed);
+        ensure!(pid != 0, "{} does not run", NAMES[place]);
+        let rss = proc::rss(pid)?;
+        let level = Level {
+            descriptors: proc::descriptors(pid)?,
+            threads: proc::threads(pid)?,
+            tasks: tasks(&self.metrics(place).await?),
+            rss_mib: rss.current,
+            peak_mib: rss.peak,
+        };
+        let now = self.pids[place].load(Ordering::Relaxed);
+        ensure!(now == pid, "{} was started anew", NAMES[place]);
+        Ok((pid, level))
+    }
+}
+
+/// The tasks of a process's runtime, where it tells them.
+fn tasks(metrics: &str) -> Option<u32> {
+    let mut lines = metrics.lines();
+    let line = lines.find_map(|line| line.strip_prefix("imageref_tasks "))?;
+    line.strip_suffix(".0").unwrap_or(line).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_are_read_from_metrics() {
+        let text = "# TYPE imageref_tasks gauge\nimageref_tasks 41\nimageref_x 1\n";
+        assert_eq!(tasks(text), Some(41));
+        assert_eq!(tasks("imageref_x 1\n"), None);
+    }
+
+    #[tokio::test]
+    async fn a_place_without_a_process_is_nothing() {
+        assert!(Meter::new([1, 1, 1]).read(0).await.is_err());
+    }
+}
