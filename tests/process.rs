@@ -293,6 +293,63 @@ fn an_object_that_cannot_be_read_says_so_and_stops_nobody_else() {
 }
 
 #[test]
+fn what_an_older_crd_does_not_keep_is_named_and_no_change_and_comes_with_the_newer_one() {
+    let Some(mut scene) = own_scene(true) else {
+        return;
+    };
+    let crds = imageref::api::crd::crds();
+    let crd = crds.iter().find(|c| c.spec.names.kind == "ImageRef");
+    let newer = serde_json::to_value(crd.unwrap()).unwrap();
+    let mut older = newer.clone();
+    let schema = &mut older["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let fields = schema["properties"]["status"]["properties"].as_object_mut();
+    fields.unwrap().remove("accelerators").unwrap();
+    let replace = |crd: &serde_json::Value| {
+        let replace = ["replace", "-f", "-"];
+        let crd = crd.to_string();
+        scene.cluster.kubectl_with_stdin(&replace, &crd).unwrap();
+    };
+    replace(&older);
+    scene.modelarts("default");
+    scene.image_ref("one", &notebook(ASCEND_NOTEBOOK_ID));
+    scene.start_operator();
+    scene.wait_reason("one", "Resolved");
+    let deadline = Instant::now() + Duration::from_secs(90);
+    // A changed CRD is served a moment after it was accepted.
+    let mut looks = 0;
+    let mut look_until = |done: &dyn Fn(&serde_json::Value) -> bool| {
+        loop {
+            looks += 1;
+            let value = looks.to_string();
+            let request = format!("imageref.dev/reconcile-requested-at={value}");
+            scene.kubectl(&["annotate", "--overwrite", "imageref/one", &request]);
+            let is_handled = |object: &serde_json::Value| {
+                object["status"]["lastHandledReconcileAt"] == value.as_str()
+            };
+            let mut object = scene.get("imageref", "one");
+            while !is_handled(&object) {
+                assert!(Instant::now() < deadline, "{}", scene.operator_log());
+                std::thread::sleep(Duration::from_millis(100));
+                object = scene.get("imageref", "one");
+            }
+            if done(&object) {
+                return object;
+            }
+        }
+    };
+    let named = "the installed CRD of ImageRef does not have this field";
+    look_until(&|_| scene.operator_log().contains(named));
+    assert!(scene.operator_log().contains("status.accelerators"));
+    let object = look_until(&|object| object["status"]["accelerators"].is_null());
+    assert!(object["status"]["history"].is_null(), "{object}");
+    let log = scene.operator_log();
+    assert_eq!(log.matches(named).count(), 1, "{log}");
+    replace(&newer);
+    let object = look_until(&|object| object["status"]["accelerators"].is_array());
+    assert!(object["status"]["history"].is_null(), "{object}");
+}
+
+#[test]
 fn at_level_trace_no_credential_and_no_signature_reaches_the_log() {
     use base64::Engine as _;
     let Some(mut scene) = own_scene(true) else {

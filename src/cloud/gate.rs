@@ -41,6 +41,10 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How long a refused credential is left alone; a changed Secret ends it at once.
 pub const REFUSED_FOR: Duration = Duration::from_secs(600);
 
+/// A clock that goes back by more than this was set. By less, two callers have read it in one order
+/// and arrived in the other.
+const SET_BACK: Duration = Duration::from_secs(1);
+
 /// How long to pause when a throttling platform does not say.
 pub const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
 
@@ -59,9 +63,30 @@ pub enum Health {
     Failing(Failure),
 }
 
+/// A time in which nobody asks.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    until: Timestamp,
+    long: Duration,
+}
+
+impl Rest {
+    fn new(now: Timestamp, long: Duration) -> Self {
+        let until = now.checked_add(long).unwrap_or(now);
+        Self { until, long }
+    }
+
+    /// What is left of it. More than it is long comes of a clock that was set back: then it is over. A key
+    /// that was refused for the time of its signature may be good by the time that is now.
+    fn left(&self, now: Timestamp) -> Option<Duration> {
+        let left = Duration::try_from(now.duration_until(self.until)).ok()?;
+        (!left.is_zero() && left <= self.long + SET_BACK).then_some(left)
+    }
+}
+
 struct State {
-    paused: Option<(Timestamp, Failure)>,
-    refused: Option<([u8; 32], Timestamp, Failure)>,
+    paused: Option<(Rest, Failure)>,
+    refused: Option<([u8; 32], Rest, Failure)>,
     accepted: Option<[u8; 32]>,
     answered: bool,
     circuit: Circuit,
@@ -72,19 +97,18 @@ struct State {
 impl State {
     /// What the platform said when it asked for a pause that is not over.
     fn paused(&self, now: Timestamp) -> Option<Failure> {
-        let (until, failure) = self.paused.as_ref()?;
-        let left = now.duration_until(*until);
-        (left.is_positive()).then(|| Failure {
-            retry_after: Some(left.unsigned_abs()),
+        let (rest, failure) = self.paused.as_ref()?;
+        rest.left(now).map(|left| Failure {
+            retry_after: Some(left),
             ..failure.clone()
         })
     }
 
     /// Why no call may be made now.
     fn refuses(&self, fingerprint: &[u8; 32], now: Timestamp) -> Option<Failure> {
-        if let Some((refused, until, failure)) = &self.refused
+        if let Some((refused, rest, failure)) = &self.refused
             && refused == fingerprint
-            && now < *until
+            && rest.left(now).is_some()
         {
             return Some(failure.clone());
         }
@@ -163,10 +187,10 @@ impl Gate {
 
     /// The pause that the platform asked for, if it is not over.
     pub fn pause(&self, now: Timestamp) -> Option<(Timestamp, Failure)> {
-        self.state()
-            .paused
-            .clone()
-            .filter(|(until, _)| now < *until)
+        let paused = self.state().paused.clone();
+        paused
+            .filter(|(rest, _)| rest.left(now).is_some())
+            .map(|(rest, failure)| (rest.until, failure))
     }
 
     /// What may be asked, and what is left of it.
@@ -185,7 +209,7 @@ impl Gate {
     pub(crate) fn is_resting(&self, now: Timestamp) -> bool {
         let state = self.state();
         let refused = state.refused.as_ref();
-        refused.is_some_and(|(_, until, _)| now < *until) || state.paused(now).is_some()
+        refused.is_some_and(|(_, rest, _)| rest.left(now).is_some()) || state.paused(now).is_some()
     }
 
     /// Makes a call with the credential of this fingerprint, or says at once why none can be made.
@@ -263,15 +287,16 @@ impl Gate {
         match failure.map(|failure| (failure.kind, failure)) {
             Some((FailureKind::Throttled, failure)) => {
                 let pause = failure.retry_after.unwrap_or(DEFAULT_PAUSE);
-                let until = now.checked_add(pause).unwrap_or(now);
+                let rest = Rest::new(now, pause);
                 // Several calls were under way: the longest pause holds.
-                if state.paused.as_ref().is_none_or(|(at, _)| *at < until) {
-                    state.paused = Some((until, failure.clone()));
+                let left = state.paused.as_ref().and_then(|(rest, _)| rest.left(now));
+                if left.is_none_or(|left| left < pause) {
+                    state.paused = Some((rest, failure.clone()));
                 }
             }
             Some((FailureKind::AuthenticationFailed, failure)) => {
-                let until = now.checked_add(REFUSED_FOR).unwrap_or(now);
-                state.refused = Some((*fingerprint, until, failure.clone()));
+                let rest = Rest::new(now, REFUSED_FOR);
+                state.refused = Some((*fingerprint, rest, failure.clone()));
                 state.accepted = None;
                 // It is there; that it can be used again is news only when it accepts somebody.
                 state.circuit.answered();

@@ -17,7 +17,7 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Plans anew on a conflict, so often.
 const ATTEMPTS: u32 = 4;
@@ -77,7 +77,7 @@ pub(crate) async fn conclude(
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let previous = object.status.clone().unwrap_or_default();
+        let previous = context.unkept.complete(&object);
         let now = Timestamp::now();
         let plan = plan::plan(Input {
             object: subject.object(&object),
@@ -87,9 +87,10 @@ pub(crate) async fn conclude(
             memory: context.memories.current(&object),
             now,
         });
-        let planned = if plan.write { "changed" } else { "unchanged" };
+        let writes = plan.write || context.unkept.is_due(&object, Instant::now());
+        let planned = if writes { "changed" } else { "unchanged" };
         context.metrics.plans.count([planned]);
-        if !plan.write {
+        if !writes {
             context.memories.remember(&object, plan.memory);
             return Ok(Concluded {
                 object,
@@ -107,6 +108,7 @@ pub(crate) async fn conclude(
                 publish(context, &object, &plan.events);
                 context.memories.remember(&object, plan.memory);
                 context.memories.wrote(&written);
+                context.unkept.learn(&plan.status, &written, Instant::now());
                 return Ok(Concluded {
                     object: Arc::new(written),
                     requeue: plan.requeue,

@@ -33,6 +33,7 @@ mod stock;
 #[cfg(test)]
 mod stub;
 mod tokens;
+mod unkept;
 mod watch;
 
 use crate::admission::Configuration;
@@ -72,6 +73,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use unkept::Unkept;
 
 /// The name that the operator writes under: field manager and reporter of events.
 pub const FIELD_MANAGER: &str = "imageref-operator";
@@ -142,6 +144,7 @@ struct Context {
     secret_watches: SecretWatches,
     pace: providers::Pace,
     memories: Memories,
+    unkept: Unkept,
     /// Turns for writing statuses; never closed.
     writes: Semaphore,
     absences: Absences,
@@ -230,6 +233,7 @@ pub async fn run(
         // Until a provider has said what its limits are, they could be a tenant's.
         gates: Gates::new(Limits::default().strictest(&config.for_tenants)),
         memories: Memories::default(),
+        unkept: Unkept::default(),
         writes: Semaphore::new(act::AT_ONCE),
         absences: Absences::default(),
         census: Census::default(),
@@ -373,6 +377,7 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
         }
         let held: HashSet<_> = context.refs.state().iter().map(|held| held.key()).collect();
         context.memories.retain(&held);
+        context.unkept.retain(&held);
         context.gates.retain(|id| context.find(id).is_some());
         context.gates.tidy(GATE_ROUNDS);
         context

@@ -43,7 +43,7 @@ async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, Api
     };
     let now = Timestamp::now();
     let memory = context.memories.enter(&object, observed.version, now);
-    let status = object.status.clone().unwrap_or_default();
+    let status = context.unkept.complete(&object);
     let subject = act::subject(&object);
     let mut object = object;
     let look = match plan::due(

@@ -9,7 +9,7 @@ use super::target::{self, Target};
 use super::{CONFIRM_AFTER, Memory, Object, Provided, contents};
 use crate::api::condition::{self, Truth};
 use crate::api::{ConditionType, ImageRefStatus, Reason};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -74,7 +74,13 @@ pub fn due(
         };
     }
     if let Some(at) = memory.next_look {
-        return if now >= at { Due::Now } else { Due::At(at) };
+        // Farther ahead than a look is ever planned: the clock was set back since.
+        let is_far = now.duration_until(at) > longest(provided.interval(object.spec), status);
+        return if now >= at || is_far {
+            Due::Now
+        } else {
+            Due::At(at)
+        };
     }
     if is_final(status) {
         // Never for `0s`, once the digest is there that the registry could not give.
@@ -85,6 +91,22 @@ pub fn due(
         return regular(object, interval, now).map_or(Due::Never, Due::At);
     }
     Due::Now
+}
+
+/// No look is planned farther ahead, but for a pause that a platform asks for: an interval, or the wait
+/// for the second look at a missing image, each with its spread.
+fn longest(interval: Duration, status: &ImageRefStatus) -> SignedDuration {
+    let unconfirmed = condition::has_reason(
+        &status.conditions,
+        ConditionType::Stale,
+        Reason::NotFoundUnconfirmed,
+    );
+    let plain = match interval {
+        Duration::ZERO => BACKOFF_CEILING,
+        interval if unconfirmed => interval.max(CONFIRM_AFTER),
+        interval => interval,
+    };
+    SignedDuration::try_from(plain * 5 / 4).unwrap_or(SignedDuration::MAX)
 }
 
 /// Whether the status is about another target than the spec and the provider mean now.

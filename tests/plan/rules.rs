@@ -104,6 +104,21 @@ fn after_a_restart_settled_references_wait_for_their_own_slot() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_postpones_no_look() {
+    let mut case = Case::resolved();
+    let Due::At(planned) = case.due() else {
+        panic!()
+    };
+    for back in [HOUR, 24 * HOUR] {
+        case.now = planned - HOUR - back;
+        assert_eq!(case.due(), Due::Now, "{back:?}");
+    }
+    // No farther ahead than it may be.
+    case.now = planned - HOUR;
+    assert_eq!(case.due(), Due::At(planned));
+}
+
+#[test]
 fn a_confirmed_answer_is_written_once_per_quarter_of_max_staleness() {
     let mut case = Case::resolved();
     let mut writes = 0;

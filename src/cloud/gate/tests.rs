@@ -68,6 +68,24 @@ async fn a_refused_credential_is_left_alone_until_it_changes() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_ends_a_rest_from_the_future_and_no_other() {
+    let hour = 3_600;
+    let (auth, missing) = (FailureKind::AuthenticationFailed, FailureKind::NotFound);
+    let ahead = gate();
+    pass(&ahead, &keys("a"), hour, failure(auth)).await;
+    assert!(!pass(&ahead, &keys("a"), hour - 1, failure(auth)).await.0);
+    let then = pass(&ahead, &keys("a"), 9, failure(missing)).await;
+    assert_eq!(then, (true, Some(missing)));
+    let paused = gate();
+    let throttled = || failure(FailureKind::Throttled);
+    pass(&paused, &keys("a"), hour, throttled()).await;
+    assert!(!pass(&paused, &keys("a"), hour - 1, throttled()).await.0);
+    assert!(pass(&paused, &keys("a"), 9, throttled()).await.0);
+    let until = paused.pause(at(10)).map(|(until, _)| until);
+    assert_eq!(until, Some(at(9) + DEFAULT_PAUSE), "of this clock");
+}
+
+#[tokio::test]
 async fn many_callers_try_an_unproven_credential_once() {
     let gate = Arc::new(gate());
     let calls = Arc::new(AtomicUsize::new(0));

@@ -39,8 +39,8 @@ impl Deeds {
         deleted.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn delete(&self, number: u32) {
-        let key = format!("{}/{}", mix::namespace(number), mix::name(number));
+    /// The deletion of a reference is about to be asked for.
+    pub(crate) fn delete(&self, key: Key) {
         let deleted = self.deleted.lock();
         deleted.unwrap_or_else(PoisonError::into_inner).insert(key);
     }
@@ -152,7 +152,8 @@ impl Living {
         if turn.is_multiple_of(2) {
             self.create().await?;
         } else if let Some(number) = self.deeds.pop() {
-            self.deeds.delete(number);
+            let key = format!("{}/{}", mix::namespace(number), mix::name(number));
+            self.deeds.delete(key);
             let delete = Path::new(mix::path(number));
             let delete = delete.delete(&mix::name(number), &DeleteParams::default())?;
             self.ask(delete).await?;

@@ -11,6 +11,10 @@ use std::time::Duration;
 
 const HOUR_S: i64 = 3600;
 
+/// Less than the quarter of an hour by which platforms let the time of a signature be wrong: what they
+/// answer is kept, with a time that is yet to come.
+const MINUTES_S: i64 = 600;
+
 /// How long the clock is wrong.
 const HELD: Duration = Duration::from_secs(40);
 
@@ -24,6 +28,13 @@ pub(crate) const FAULTS: &[Fault] = &[
         runs: 1,
         within: WITHIN,
         strike: |world, _| jump(world, HOUR_S).boxed(),
+    },
+    Fault {
+        name: "clock-forward-a-little",
+        what: "The wall clock of all processes jumps forward by ten minutes, and back again.",
+        runs: 1,
+        within: WITHIN,
+        strike: |world, _| jump(world, MINUTES_S).boxed(),
     },
     Fault {
         name: "clock-back",

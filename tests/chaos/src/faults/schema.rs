@@ -4,18 +4,19 @@
 //! that would break first: the CRDs of this version are back at the end, also where something was not as it
 //! should be.
 
+mod changed;
+
 use crate::fault::Fault;
+use crate::mix::is_steady_image;
 use crate::world::World;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use changed::{MISSING, crd, needless, with_less, with_more};
 use futures::FutureExt as _;
 use kube::Client;
 use kube::api::{Patch, PatchParams, PostParams, Request};
 use serde_json::{Value, json};
-use site::image_id;
+use site::{IMAGES, image_id};
 use std::time::{Duration, Instant};
-
-/// The CRD of this version.
-const CRD: &str = include_str!("../../../../crds/imageref.dev_imagerefs.yaml");
 
 /// Of the fault's own references, which are no part of the mix.
 const NAMESPACE: &str = "schema";
@@ -27,9 +28,6 @@ const WITHIN: Duration = Duration::from_secs(120);
 /// For what the operator does once it sees an object.
 const SOON: Duration = Duration::from_secs(60);
 
-/// What an older schema lacks. Verdicts do not rest on these.
-const MISSING: [&str; 3] = ["accelerators", "platforms", "upstreamUpdatedTime"];
-
 /// Over so long the statuses are compared: more than the interval of references, less than a quarter of
 /// their `maxStaleness`, which is how often each is written without need.
 const COMPARED: Duration = Duration::from_secs(70);
@@ -37,7 +35,7 @@ const COMPARED: Duration = Duration::from_secs(70);
 pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "crd-newer",
-        what: "The CRD has a version, fields and a value that the operator does not know, and objects use them.",
+        what: "The CRD has a version, fields and values that the operator does not know, and objects use them.",
         runs: 1,
         within: WITHIN,
         strike: |world, _| newer(world).boxed(),
@@ -56,14 +54,21 @@ async fn newer(world: &mut World) -> Result<()> {
     begin(world).await?;
     install(world, &with_more(crd()?)?).await?;
     let judged = judge_newer(world).await;
-    let removed = remove(client, &["new-field", "new-value"]).await;
+    let removed = remove(world, &["new-field", "new-value", "new-expectation"]).await;
     install(world, &crd()?).await?;
+    if let Err(what) = judged {
+        world.find(
+            "what is newer is lived with",
+            "the operator",
+            format!("{what:#}"),
+        );
+    }
     let refused = || reference("v1alpha1", "probe", json!({"schedule": "nightly"}));
     until(world, "the former CRD", || async {
         Ok(!serves(client, &refused()).await?)
     })
     .await?;
-    judged.and(removed)
+    removed
 }
 
 async fn judge_newer(world: &mut World) -> Result<()> {
@@ -74,7 +79,9 @@ async fn judge_newer(world: &mut World) -> Result<()> {
         Ok(serves(client, &field).await? && serves(client, &value).await?)
     })
     .await?;
-    for object in [&field, &value] {
+    let arch = json!({"expect": {"arch": ["riscv64"]}});
+    let expectation = reference("v1alpha1", "new-expectation", arch);
+    for object in [&field, &value, &expectation] {
         create(client, object, false).await?;
     }
     until(world, "a reference with an unknown field", || async {
@@ -110,28 +117,47 @@ async fn judge_newer(world: &mut World) -> Result<()> {
         written["spec"]["schedule"] == "nightly" && written["status"]["score"] == 7,
         "what the operator does not know was lost: {written}"
     );
+    // What it does not know is no reason to take an image away, unless somebody expects it.
     until(world, "a reference with an unknown value", || async {
         let object = get(client, "new-value").await?;
-        Ok(ready(&object, "False", "InvalidSpec", 1))
+        let kept = object["spec"]["digestPolicy"] == "OnPush";
+        Ok(kept && ready(&object, "True", "Resolved", 1))
+    })
+    .await?;
+    until(world, "an unknown expectation", || async {
+        let object = get(client, "new-expectation").await?;
+        Ok(ready(&object, "False", "ExpectationFailed", 1))
     })
     .await
 }
 
 async fn older(world: &mut World) -> Result<()> {
-    let client = &world.client.clone();
     begin(world).await?;
     install(world, &with_less(crd()?)?).await?;
     let judged = judge_older(world).await;
     install(world, &crd()?).await?;
-    judged?;
-    // The fields come back by themselves, within an interval and the time after which one is tried.
-    let waited = SOON * 4;
-    until_within(world, waited, "fields that are kept again", || async {
+    let judged = match judged {
+        Ok(()) => fields_come_back(world).await,
+        Err(what) => Err(what),
+    };
+    if let Err(what) = judged {
+        world.find(
+            "what is older is lived with",
+            "the operator",
+            format!("{what:#}"),
+        );
+    }
+    Ok(())
+}
+
+/// Within an interval and the time after which a write shows it.
+async fn fields_come_back(world: &mut World) -> Result<()> {
+    let client = &world.client.clone();
+    until_within(world, SOON * 4, "fields that are kept again", || async {
         let objects = all(client).await?;
-        Ok(objects.iter().all(|object| {
-            let lacks = |field: &&str| object["status"][*field].is_null();
-            !is_of_ascend(object) || !lacks(&"accelerators") && !lacks(&"upstreamUpdatedTime")
-        }))
+        let lacks = |object: &Value, field: &str| object["status"][field].is_null();
+        let mut notebooks = objects.iter().filter(|object| is_resolved_notebook(object));
+        Ok(notebooks.all(|one| !lacks(one, "accelerators") && !lacks(one, "upstreamUpdatedTime")))
     })
     .await
 }
@@ -164,78 +190,7 @@ async fn judge_older(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn crd() -> Result<Value> {
-    serde_saphyr::from_str(CRD).context("the CRD is not YAML")
-}
-
-/// A field of spec and status more, a value more, a version more.
-fn with_more(mut crd: Value) -> Result<Value> {
-    let version = &mut crd["spec"]["versions"][0];
-    let properties = &mut version["schema"]["openAPIV3Schema"]["properties"];
-    properties["spec"]["properties"]["schedule"] = json!({"type": "string"});
-    properties["status"]["properties"]["score"] = json!({"type": "integer"});
-    let policy = &mut properties["spec"]["properties"]["digestPolicy"];
-    policy["x-kubernetes-validations"] = json!([
-        {"rule": "self in ['Never', 'IfNotPresent', 'Always', 'OnPush']"},
-    ]);
-    let mut next = version.clone();
-    next["name"] = "v1beta1".into();
-    next["storage"] = false.into();
-    let versions = crd["spec"]["versions"].as_array_mut();
-    versions.context("a CRD has versions")?.push(next);
-    Ok(crd)
-}
-
-/// Some fields of spec and status less.
-fn with_less(mut crd: Value) -> Result<Value> {
-    let properties = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
-    let remove = |of: &mut Value, field: &str| {
-        let fields = of["properties"].as_object_mut();
-        let removed = fields.and_then(|fields| fields.remove(field));
-        removed
-            .map(drop)
-            .with_context(|| format!("the CRD has no {field}"))
-    };
-    remove(&mut properties["spec"], "historyLimit")?;
-    for field in MISSING {
-        remove(&mut properties["status"], field)?;
-    }
-    Ok(crd)
-}
-
-/// How many statuses were written though they say the same, and how many objects were there both times.
-fn needless(before: &[Value], after: &[Value]) -> (usize, usize) {
-    let told = |object: &Value| {
-        let mut told = object.clone();
-        for (of, field) in [
-            ("metadata", "resourceVersion"),
-            ("metadata", "managedFields"),
-            ("status", "lastCheckedTime"),
-        ] {
-            if let Some(fields) = told[of].as_object_mut() {
-                fields.remove(field);
-            }
-        }
-        told
-    };
-    let same = |object: &&Value| {
-        let metadata = &object["metadata"];
-        after
-            .iter()
-            .find(|other| other["metadata"]["uid"] == metadata["uid"])
-    };
-    let pairs: Vec<_> = before
-        .iter()
-        .filter_map(|old| Some((old, same(&old)?)))
-        .collect();
-    let needless = pairs.iter().filter(|(old, new)| {
-        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
-        version(old) != version(new) && told(old) == told(new)
-    });
-    (needless.count(), pairs.len())
-}
-
-fn is_of_ascend(object: &Value) -> bool {
+fn is_resolved_notebook(object: &Value) -> bool {
     object["status"]["upstream"]["api"] == "notebook" && ready_status(object) == Some("True")
 }
 
@@ -259,9 +214,13 @@ fn ready(object: &Value, status: &str, reason: &str, generation: u64) -> bool {
 
 /// A reference with these fields more.
 fn reference(version: &str, name: &str, more: Value) -> Value {
+    // An image that does not change meanwhile.
+    let image = (0..IMAGES)
+        .find(|image| is_steady_image(*image))
+        .unwrap_or_default();
     let mut spec = json!({
         "digestPolicy": "Never",
-        "source": {"notebook": {"id": image_id(0)}},
+        "source": {"notebook": {"id": image_id(image)}},
     });
     if let (Some(spec), Value::Object(more)) = (spec.as_object_mut(), more) {
         spec.extend(more);
@@ -326,23 +285,24 @@ async fn get(client: &Client, name: &str) -> Result<Value> {
     Ok(client.request(request).await?)
 }
 
-async fn patch(client: &Client, name: &str, part: Option<&str>, patch: Value) -> Result<()> {
+async fn patch(client: &Client, name: &str, part: Option<&str>, change: Value) -> Result<()> {
     let path = format!("/apis/imageref.dev/v1beta1/namespaces/{NAMESPACE}/imagerefs");
     let (request, params) = (Request::new(path), PatchParams::default());
-    let patch = Patch::Merge(patch);
+    let change = Patch::Merge(change);
     let request = match part {
-        Some(part) => request.patch_subresource(part, name, &params, &patch)?,
-        None => request.patch(name, &params, &patch)?,
+        Some(part) => request.patch_subresource(part, name, &params, &change)?,
+        None => request.patch(name, &params, &change)?,
     };
     client.request::<Value>(request).await?;
     Ok(())
 }
 
-async fn remove(client: &Client, names: &[&'static str]) -> Result<()> {
+async fn remove(world: &World, names: &[&str]) -> Result<()> {
     for name in names {
+        world.deeds.delete(format!("{NAMESPACE}/{name}"));
         let path = format!("/apis/imageref.dev/v1alpha1/namespaces/{NAMESPACE}/imagerefs/{name}");
         let request = http::Request::delete(path).body(Vec::new())?;
-        match client.request::<Value>(request).await {
+        match world.client.request::<Value>(request).await {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             answer => drop(answer?),
         }
@@ -382,59 +342,4 @@ where
         world.hold(Duration::from_millis(500)).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newer_crd_has_more_and_the_older_one_less_and_nothing_else_differs() {
-        let known = |crd: &Value| {
-            let version = crd["spec"]["versions"][0].clone();
-            version["schema"]["openAPIV3Schema"]["properties"].clone()
-        };
-        let ours = crd().unwrap();
-        let more = with_more(ours.clone()).unwrap();
-        assert_eq!(more["spec"]["versions"][1]["name"], "v1beta1");
-        assert_eq!(
-            known(&more)["spec"]["properties"]["schedule"]["type"],
-            "string"
-        );
-        let less = with_less(ours.clone()).unwrap();
-        for field in MISSING {
-            assert!(known(&ours)["status"]["properties"][field].is_object());
-            assert!(known(&less)["status"]["properties"][field].is_null());
-        }
-        let count = |crd: &Value, of: &str| known(crd)[of]["properties"].as_object().unwrap().len();
-        assert_eq!(count(&more, "status"), count(&ours, "status") + 1);
-        assert_eq!(
-            count(&less, "status"),
-            count(&ours, "status") - MISSING.len()
-        );
-        assert_eq!(count(&less, "spec"), count(&ours, "spec") - 1);
-    }
-
-    #[test]
-    fn a_write_is_needless_if_only_versions_and_check_times_changed() {
-        let object = |uid: &str, version: &str, arch: &str, checked: &str| {
-            json!({
-                "metadata": {"uid": uid, "resourceVersion": version},
-                "status": {"arch": arch, "lastCheckedTime": checked},
-            })
-        };
-        let before = [
-            object("untouched", "1", "arm64", "t1"),
-            object("needless", "2", "arm64", "t1"),
-            object("changed", "3", "arm64", "t1"),
-            object("gone", "4", "arm64", "t1"),
-        ];
-        let after = [
-            object("new", "5", "arm64", "t2"),
-            object("changed", "6", "amd64", "t2"),
-            object("needless", "7", "arm64", "t2"),
-            object("untouched", "1", "arm64", "t1"),
-        ];
-        assert_eq!(needless(&before, &after), (1, 3));
-    }
 }

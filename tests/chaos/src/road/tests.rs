@@ -52,9 +52,9 @@ fn seen(request: &Request) -> Value {
 async fn answer(State(fed): State<Fed>, request: Request) -> Response {
     match request.uri().path() {
         "/watched" => {
-            let (feed, mut lines) = unbounded_channel();
+            let (sender, mut lines) = unbounded_channel();
             let mut watches = fed.0.lock().unwrap_or_else(PoisonError::into_inner);
-            watches.push(feed);
+            watches.push(sender);
             let lines = poll_fn(move |context| lines.poll_recv(context));
             Body::from_stream(lines).into_response()
         }
