@@ -28,7 +28,7 @@ impl By {
 
 /// The pages of a list that was never read: some hundred images.
 const FIRST_GUESS: u32 = 4;
-/// How long a list is not asked for that is forbidden, or cannot be read.
+/// How long a list is not asked for that is forbidden, and at most one that cannot be read.
 const FORBIDDEN_FOR: Duration = Duration::from_secs(600);
 /// How long one is not asked for that keeps failing: an outage fails gets as well, and when it is over a
 /// list brings everybody back, where gets would take one another's turns.
@@ -58,8 +58,12 @@ pub(super) fn choose(pages: Option<u32>, distinct: usize, query: &Query) -> By {
 /// to be read, or has failed so many times in a row.
 pub(super) fn unlisted_for(kind: FailureKind, in_a_row: u32) -> Option<Duration> {
     match kind {
-        FailureKind::PermissionDenied | FailureKind::BadRequest | FailureKind::ResponseInvalid => {
-            Some(FORBIDDEN_FOR)
+        FailureKind::PermissionDenied | FailureKind::BadRequest => Some(FORBIDDEN_FOR),
+        // A portal or a broken line spoils a list once; one that is out of order is spoilt each time. What
+        // passes soon must not leave many images to gets, whose budget they would use up for long.
+        FailureKind::ResponseInvalid => {
+            let doubled = 1 << in_a_row.saturating_sub(1).min(16);
+            Some(FAILING_FOR.saturating_mul(doubled).min(FORBIDDEN_FOR))
         }
         FailureKind::Unreachable | FailureKind::ProviderError if in_a_row >= OUT_OF_ORDER => {
             Some(FAILING_FOR)
@@ -126,5 +130,17 @@ mod tests {
             let first = (1..9).find(|in_a_row| unlisted_for(kind, *in_a_row).is_some());
             assert_eq!(first, at, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_tried_again_later_and_later() {
+        let times = [1, 2, 3, 4, 5, 6, 7, u32::MAX];
+        let times = times.map(|in_a_row| {
+            let time = unlisted_for(FailureKind::ResponseInvalid, in_a_row);
+            time.unwrap().as_secs()
+        });
+        assert_eq!(times, [30, 60, 120, 240, 480, 600, 600, 600]);
+        let forbidden = unlisted_for(FailureKind::PermissionDenied, 1);
+        assert_eq!(forbidden, Some(FORBIDDEN_FOR));
     }
 }

@@ -68,11 +68,7 @@ async fn gets_share_failures_too() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_list_is_refused_gets_are_made_for_ten_minutes() {
-    for kind in [
-        FailureKind::PermissionDenied,
-        FailureKind::BadRequest,
-        FailureKind::ResponseInvalid,
-    ] {
+    for kind in [FailureKind::PermissionDenied, FailureKind::BadRequest] {
         let bench = Bench::new(500);
         bench.platform.state().list_trouble = Some(of(kind));
         for answer in bench.crowd(1000, 10).await {
@@ -93,6 +89,22 @@ async fn where_the_list_is_refused_gets_are_made_for_ten_minutes() {
         assert_eq!(bench.look("i12").await.unwrap().by, By::List);
         assert_eq!((bench.calls(), why()), ((2, 11), None));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_could_not_be_read_for_a_while_brings_everybody_back_soon_after() {
+    let bench = Bench::new(500);
+    bench.platform.state().list_trouble = Some(of(FailureKind::ResponseInvalid));
+    // The list is tried at 0 s and at 30 s.
+    for image in ["i1", "i2", "i3", "i4"] {
+        assert_eq!(bench.look(image).await.unwrap().by, By::Get);
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(bench.calls(), (2, 4));
+    bench.platform.state().list_trouble = None;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(bench.look("i5").await.unwrap().by, By::List);
+    assert_eq!(bench.calls(), (3, 4));
 }
 
 #[tokio::test(start_paused = true)]
