@@ -206,7 +206,7 @@ async fn reconcile(catalog: Arc<StoredCatalog>, shared: Arc<Shared>) -> Result<A
         return Ok(Action::await_change());
     }
     let changes = &shared.context.changes;
-    let now = Timestamp::now();
+    let now = shared.context.now();
     let clock = changes.clock();
     let last = changes.last(&shared.selection(&catalog).namespaces());
     let step = shared.remembered(&catalog);

@@ -29,6 +29,8 @@ mod report;
 mod secret_watches;
 mod share;
 mod sign_ins;
+#[cfg(test)]
+mod simulation;
 mod stock;
 #[cfg(test)]
 mod stub;
@@ -38,10 +40,10 @@ mod watch;
 use crate::admission::Configuration;
 use crate::api::{ClusterImageProvider, ImageProvider, ProviderKind};
 use crate::cloud::gate::{Gates, Limits};
-use crate::cloud::identity::Exchanger;
+use crate::cloud::identity::{CacheOptions, Clock, Exchanger};
 use crate::cloud::provider::Provider;
 use crate::cloud::sign_in::OperatorIdentities;
-use crate::cloud::snapshot::Snapshots;
+use crate::cloud::snapshot::{SnapshotOptions, Snapshots};
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::ProviderId;
 use crate::registry::Reader;
@@ -124,6 +126,8 @@ pub enum RunError {
 
 /// Everything that a reconcile uses.
 struct Context {
+    /// The wall clock.
+    clock: Clock,
     client: Client,
     config: Config,
     clouds: Clouds,
@@ -158,6 +162,10 @@ struct Context {
 }
 
 impl Context {
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     fn find(&self, id: &ProviderId) -> Option<Provider> {
         match id.kind {
             ProviderKind::Namespaced => {
@@ -189,6 +197,19 @@ impl Context {
 /// When it ended without being asked to, or could not finish.
 pub async fn run(
     client: Client,
+    clients: (Clouds, Exchanger, Option<Reader>),
+    config: Config,
+    told: (Arc<Metrics>, Arc<Health>),
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let clock: Clock = Arc::new(Timestamp::now);
+    run_by(clock, client, clients, config, told, stop).await
+}
+
+/// As [`run`], by a wall clock of the caller's.
+async fn run_by(
+    clock: Clock,
+    client: Client,
     (clouds, exchanger, registries): (Clouds, Exchanger, Option<Reader>),
     config: Config,
     (metrics, health): (Arc<Metrics>, Arc<Health>),
@@ -217,11 +238,16 @@ pub async fn run(
         &config.operator_namespace,
         config.own.clone(),
         Arc::new(exchanger),
-        metrics.clone(),
+        CacheOptions {
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            ..CacheOptions::default()
+        },
     );
     let recorder = Recorder::new(client.clone(), reporter);
     let (events, publisher) = events::events(recorder, metrics.clone());
     let context = Arc::new(Context {
+        clock: clock.clone(),
         events,
         sign_ins,
         namespaces: Namespaces::new(client.clone()),
@@ -233,7 +259,10 @@ pub async fn run(
         writes: Semaphore::new(act::AT_ONCE),
         absences: Absences::default(),
         census: Census::default(),
-        snapshots: Snapshots::default(),
+        snapshots: Snapshots::new(SnapshotOptions {
+            clock: clock.clone(),
+            ..SnapshotOptions::default()
+        }),
         registries,
         pull_secrets: PullSecrets::new(client.clone(), &config.operator_namespace),
         metrics,
@@ -378,7 +407,7 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
         context
             .secret_watches
             .retain(|id| context.find(id).is_some());
-        context.absences.forget(Timestamp::now());
+        context.absences.forget(context.now());
         context.snapshots.forget_idle();
         if let Some(registries) = &context.registries {
             registries.forget_idle();

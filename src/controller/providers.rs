@@ -148,6 +148,8 @@ async fn counted<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, Ap
 where
     K: Watched + HasStatus,
 {
+    #[cfg(test)]
+    super::simulation::turn(&named(object.as_ref())).await;
     let work = Box::pin(reconcile(object, shared.clone()));
     let (metrics, health) = (&shared.context.metrics, &shared.context.health);
     metrics.reconcile(health, K::KIND.as_str(), work).await
@@ -177,7 +179,7 @@ where
     };
     tell(&shared, &provider, judged.version).await;
 
-    let now = Timestamp::now();
+    let now = context.now();
     let mut conditions = previous.conditions.clone();
     condition::set(
         &mut conditions,
