@@ -20,6 +20,7 @@ mod memory;
 mod merge;
 mod namespaces;
 mod observe;
+mod pauses;
 mod proofs;
 mod providers;
 mod pull_secrets;
@@ -64,6 +65,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use memory::Memories;
 use namespaces::Namespaces;
+use pauses::Pauses;
 use pull_secrets::PullSecrets;
 use secret_watches::SecretWatches;
 pub use share::Share;
@@ -164,6 +166,11 @@ struct Context {
 impl Context {
     fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// How long this process's watches for a purpose rest after they failed.
+    fn pauses(&self, watch: &str) -> Pauses {
+        Pauses::new(&self.config.instance, watch)
     }
 
     fn find(&self, id: &ProviderId) -> Option<Provider> {
@@ -376,12 +383,19 @@ async fn references(
     let share = &context.config.share;
     let (selector, noted) = (share.selector().map(Into::into), context.clone());
     let lists = *share == Share::Whole;
-    let watched = watch::references(apis, selector, writer, move |before, after| {
-        if lists {
-            noted.changes.note(before, after);
-        }
-    });
+    let watched = watch::references(
+        apis,
+        context.pauses("references"),
+        selector,
+        writer,
+        move |before, after| {
+            if lists {
+                noted.changes.note(before, after);
+            }
+        },
+    );
     let controller = Controller::for_stream(watched, refs.clone())
+        .trigger_backoff(context.pauses("references' controller"))
         .reconcile_on(looks)
         .with_config(ControllerConfig::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.clone().cancelled_owned())

@@ -109,6 +109,8 @@ pub(super) fn controller<K>(
 where
     K: Watched + HasStatus,
 {
+    let pauses = |what: &str| context.pauses(&format!("{}{what}", K::KIND.as_str()));
+    let (watching, controlling) = (pauses("s"), pauses("s' controller"));
     let shared = Shared {
         context,
         api: api_for,
@@ -122,7 +124,8 @@ where
             None => reference,
         }
     });
-    Controller::for_stream(watch::providers(apis, writer), store)
+    Controller::for_stream(watch::providers(apis, watching, writer), store)
+        .trigger_backoff(controlling)
         .reconcile_on(by_name)
         .with_config(ControllerConfig::default().concurrency(8))
         .graceful_shutdown_on(stop.clone().cancelled_owned())

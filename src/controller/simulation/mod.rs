@@ -28,6 +28,7 @@ mod operator;
 mod rules;
 mod server;
 mod store;
+mod users;
 mod weather;
 mod world;
 
@@ -59,7 +60,7 @@ fn run(seed: u64, steps: u64) -> Outcome {
 
 async fn history(seed: u64, steps: u64) -> Outcome {
     let world = World::new(seed);
-    weather::begin(&world);
+    users::begin(&world);
     let notify = || [Arc::new(Notify::new()), Arc::new(Notify::new())];
     let (crash, end) = (notify(), notify());
     let mut tasks = tokio::task::JoinSet::new();

@@ -33,14 +33,13 @@ pub(super) struct Rules {
     pub(super) calls: calls::Calls,
     pub(super) refs: BTreeMap<String, status::Known>,
     pub(super) catalogues: BTreeMap<Key, u64>,
+    /// When a reference last left each image for another.
+    pub(super) left: BTreeMap<String, u64>,
     /// Since when each provider means an account and project, latest last.
     pub(super) meant: BTreeMap<Key, Vec<(u64, String)>>,
     /// When something last happened that concerns every reference.
     pub(super) stir: u64,
-    /// Milliseconds without a process that works, or with a platform that does not.
-    pub(super) idle: u64,
     pub(super) outage: Option<status::Outage>,
-    last: u64,
     holder: Option<String>,
 }
 
@@ -92,7 +91,7 @@ impl Rules {
     }
 
     /// What must hold after every step.
-    pub(super) fn hold(inner: &mut Inner, now: u64) -> Held {
+    pub(super) fn hold(inner: &Inner, now: u64) -> Held {
         status::not_used_too_long(inner, now)
     }
 }
@@ -119,7 +118,7 @@ pub(super) fn written(
             lease_written(inner, who, now);
             Ok(())
         }
-        "imagerefs" => status::written(inner, who, key, before.unwrap(), now),
+        "imagerefs" => status::written(inner, key, before.unwrap(), now),
         "imagecatalogs" => catalogue::written(inner, key, before.unwrap(), now),
         _ => Ok(()),
     }
@@ -142,7 +141,10 @@ fn lease_written(inner: &mut Inner, who: Who, now: u64) {
 /// The platform is asked with a key.
 pub(super) fn asked(inner: &mut Inner, who: Who, key: &str, path: &str, now: u64) -> Held {
     let settled = status::settled_since(inner, key, path);
-    inner.rules.calls.asked(who, key, path, settled, now)
+    let by_its_clock = inner.instances[who.instance].clock(now);
+    let calls = &mut inner.rules.calls;
+    calls.in_budget(who, key, by_its_clock)?;
+    calls.needed(who, key, path, settled, now)
 }
 
 /// The platform's answer reaches a process.
@@ -157,6 +159,10 @@ pub(super) fn heard(
     if status != 200 {
         inner.rules.stir = now;
     }
+    let pause = pause.map(|pause| {
+        let by_its_clock = inner.instances[who.instance].clock(now);
+        by_its_clock + u64::try_from(pause.as_millis()).unwrap()
+    });
     inner.rules.calls.heard(who, key, path, status, pause, now);
 }
 

@@ -51,6 +51,13 @@ pub(super) struct Instance {
     pub(super) skew: i64,
 }
 
+impl Instance {
+    /// Its wall clock, in milliseconds; never below zero.
+    pub(super) fn clock(&self, now: u64) -> u64 {
+        now.saturating_add_signed(self.skew)
+    }
+}
+
 pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) cloud: Cloud,
@@ -135,7 +142,7 @@ impl World {
         inner.history.step(now, kind, what);
         let version = inner.store.version;
         let happened = happens(&mut inner, now);
-        let held = Rules::hold(&mut inner, now);
+        let held = Rules::hold(&inner, now);
         let version = (inner.store.version != version).then_some(inner.store.version);
         let mut break_with = |why: String| {
             inner.broken.get_or_insert(why);

@@ -4,7 +4,6 @@
 use super::{Held, MINUTE};
 use crate::controller::simulation::world::Who;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Requests a second and at once, as the providers of the simulation have them.
 pub(in super::super) const RATE: u64 = 5;
@@ -22,13 +21,34 @@ type Asker = (Who, String);
 pub(in super::super) struct Calls {
     /// Thousandths of requests that may still come, and since when.
     left: BTreeMap<Asker, (u64, u64)>,
+    /// By the process's own clock.
     paused_until: BTreeMap<Asker, u64>,
     /// When a process last had a good answer about one image.
     good: BTreeMap<(Asker, String), u64>,
 }
 
 impl Calls {
-    pub(super) fn asked(
+    /// By the process's own clock, which may jump: budgets and pauses are kept by it.
+    pub(super) fn in_budget(&mut self, who: Who, key: &str, now: u64) -> Held {
+        let asker = (who, key.to_owned());
+        let full = BURST * 1000;
+        let (left, since) = self.left.entry(asker.clone()).or_insert((full, now));
+        // A millisecond of the executor's timer is not the operator's.
+        *left = (*left + (now.saturating_sub(*since) + 1) * RATE).min(full);
+        *since = now;
+        *left = left.checked_sub(1000).ok_or_else(|| {
+            format!("{key} is above its budget of {RATE} a second and {BURST} at once")
+        })?;
+        let paused = self.paused_until.get(&asker).copied().unwrap_or(0);
+        if now + 100 < paused {
+            let left = paused - now;
+            return Err(format!("{key} asks in a pause that has {left} ms to go"));
+        }
+        Ok(())
+    }
+
+    /// `settled`: since when every reference to it is; [`super::status::settled_since`].
+    pub(super) fn needed(
         &mut self,
         who: Who,
         key: &str,
@@ -37,21 +57,6 @@ impl Calls {
         now: u64,
     ) -> Held {
         let asker = (who, key.to_owned());
-        let full = BURST * 1000;
-        let (left, since) = self.left.entry(asker.clone()).or_insert((full, now));
-        // A millisecond of the executor's timer is not the operator's.
-        *left = (*left + (now - *since + 1) * RATE).min(full);
-        *since = now;
-        *left = left.checked_sub(1000).ok_or_else(|| {
-            format!("{key} is above its budget of {RATE} a second and {BURST} at once")
-        })?;
-        let paused = self.paused_until.get(&asker).copied().unwrap_or(0);
-        if now + 100 < paused {
-            return Err(format!(
-                "{key} asks in a pause that has {} ms to go",
-                paused - now
-            ));
-        }
         let good = self.good.get(&(asker, path.to_owned()));
         // An edit that came after the answer is owed one of its own, however late it is seen.
         let since = |good: u64| settled.is_some_and(|edited| edited + LATE < good || edited == 0);
@@ -70,13 +75,12 @@ impl Calls {
         key: &str,
         path: &str,
         status: u16,
-        pause: Option<Duration>,
+        paused_until: Option<u64>,
         now: u64,
     ) {
         let asker = (who, key.to_owned());
-        if let Some(pause) = pause {
-            let pause = u64::try_from(pause.as_millis()).unwrap();
-            self.paused_until.insert(asker.clone(), now + pause);
+        if let Some(until) = paused_until {
+            self.paused_until.insert(asker.clone(), until);
         }
         if status == 200 {
             self.good.insert((asker, path.to_owned()), now);

@@ -5,7 +5,7 @@ use super::{Held, MINUTE, SECOND, condition};
 use crate::api::duration;
 use crate::controller::simulation::cloud::{arch, organization};
 use crate::controller::simulation::store::Key;
-use crate::controller::simulation::world::{Inner, Who};
+use crate::controller::simulation::world::Inner;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ pub(in super::super) fn provider_of(object: &Value) -> Key {
     ("imageproviders".into(), namespace.into(), "default".into())
 }
 
-pub(super) fn written(inner: &mut Inner, _: Who, key: &Key, before: &Value, now: u64) -> Held {
+pub(super) fn written(inner: &mut Inner, key: &Key, before: &Value, now: u64) -> Held {
     let after = inner.store.objects[key].clone();
     if after == *before {
         return Ok(());
@@ -249,14 +249,7 @@ fn no_write_without_news(inner: &mut Inner, before: &Value, after: &Value, now: 
 }
 
 /// Nobody may use an image for long that the platform does not have, or has not active.
-pub(super) fn not_used_too_long(inner: &mut Inner, now: u64) -> Held {
-    let passed = now - inner.rules.last;
-    inner.rules.last = now;
-    let works = inner.rules.holder.is_some()
-        && inner.cloud.weather == crate::controller::simulation::cloud::Weather::Fine;
-    if !works {
-        inner.rules.idle += passed;
-    }
+pub(super) fn not_used_too_long(inner: &Inner, now: u64) -> Held {
     for (key, object) in inner
         .store
         .objects
@@ -297,7 +290,8 @@ impl super::Rules {
     }
 }
 
-/// Since when all that may want an answer about an image through a key have one: the last edit of any.
+/// Since when all that may want an answer about an image through a key have one: the last edit of any, or
+/// the last time that one of them went over to another image, which a process may hear of later.
 /// `None` if one has not, or nobody wants one.
 pub(super) fn settled_since(inner: &Inner, key: &str, path: &str) -> Option<u64> {
     let account = inner.cloud.keys.get(key)?;
@@ -334,5 +328,5 @@ pub(super) fn settled_since(inner: &Inner, key: &str, path: &str) -> Option<u64>
             return None;
         }
     }
-    since
+    since.map(|since| since.max(inner.rules.left.get(id).copied().unwrap_or(0)))
 }
