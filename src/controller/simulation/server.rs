@@ -3,6 +3,7 @@
 //! Owns routes, watches and faults of the way. Must not know what is written. The invariant that would
 //! break first: a request is carried out once or not at all, whatever becomes of its answer.
 
+use super::chance::Draw;
 use super::store::{Answer, Key, refusal};
 use super::world::{Inner, Way, Who, World, milliseconds};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
@@ -172,7 +173,7 @@ pub(super) async fn serve(
             return Ok(whole(refusal(403, "Forbidden")));
         }
         let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(feed(world, who, route.key.0, from, sender));
+        tokio::spawn(feed(world, who, (route.key.0, from), draw, sender));
         return Ok(Response::new(Coming(receiver)));
     }
     let mut answer = refusal(500, "InternalError");
@@ -237,16 +238,13 @@ fn whole((code, body): Answer) -> Response<Coming> {
 async fn feed(
     world: Arc<World>,
     who: Who,
-    plural: String,
-    from: u64,
+    (plural, from): (String, u64),
+    mut draw: Draw,
     sender: mpsc::UnboundedSender<Result<Bytes, BoxError>>,
 ) {
     let Who { instance, .. } = who;
     let mut changed = world.changed.subscribe();
-    let ends = world.now()
-        + world
-            .draw(&format!("{instance} lifetime {plural}"))
-            .within(200_000..300_000);
+    let ends = world.now() + draw.within(200_000..300_000);
     let mut at = from;
     let line = |value: Value| Bytes::from(value.to_string() + "\n");
     loop {
@@ -268,7 +266,6 @@ async fn feed(
         };
         let name = format!("{}/{}", change.key.1, change.key.2);
         let what = format!("{instance} {plural} {name}");
-        let mut draw = world.draw(&what);
         let calm = world.lock().calm;
         let late = match draw.within(0..100) {
             0..12 if !calm => draw.within(1000..8000),
