@@ -24,7 +24,8 @@ pub(super) struct Image {
     pub(super) changed: u64,
     /// When it was first and last said to be gone.
     pub(super) said_gone: Option<(u64, u64)>,
-    pub(super) said_inactive: bool,
+    /// When it was last said not to be active.
+    pub(super) said_inactive: Option<u64>,
     /// The status of each version.
     pub(super) versions: Vec<&'static str>,
 }
@@ -78,7 +79,7 @@ impl Cloud {
             unusable_since: None,
             changed: 0,
             said_gone: None,
-            said_inactive: false,
+            said_inactive: None,
             versions: vec!["ACTIVE"],
         };
         Self {
@@ -95,7 +96,6 @@ impl Cloud {
         image.changed = now;
         if status == Some("ACTIVE") {
             image.unusable_since = None;
-            image.said_inactive = false;
         } else {
             image.unusable_since.get_or_insert(now);
         }
@@ -139,7 +139,7 @@ impl Cloud {
             let data = there.filter_map(|(id, image)| {
                 match image.status {
                     Some("ACTIVE") => {}
-                    Some(_) => image.said_inactive = true,
+                    Some(_) => image.said_inactive = Some(now),
                     None => image.say_gone(now),
                 }
                 image.status?;
@@ -151,7 +151,9 @@ impl Cloud {
         };
         match self.images.get_mut(id) {
             Some(known) if known.status.is_some() && !gone => {
-                known.said_inactive |= known.status != Some("ACTIVE");
+                if known.status != Some("ACTIVE") {
+                    known.said_inactive = Some(now);
+                }
                 (200, Self::wire(account, project, id, known))
             }
             known => {

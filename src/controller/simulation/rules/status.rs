@@ -195,7 +195,11 @@ fn no_verdict_without_cause(inner: &Inner, before: &Value, after: &Value, now: u
             let told = condition(before, "Stale") == Some(("True", "NotFoundUnconfirmed"));
             told && image.said_gone.is_some_and(twice)
         }
-        "ImageNotActive" => image.said_inactive || image.unusable_since.is_some(),
+        "ImageNotActive" => {
+            // An answer is taken for an interval.
+            let lately = |said| now < said + time(after, "interval") + SKEW;
+            image.said_inactive.is_some_and(lately)
+        }
         "StaleTooLong" => {
             let checked: jiff::Timestamp = text(before, "/status/lastCheckedTime").parse().unwrap();
             let checked = checked.as_millisecond() - 1_800_000_000_000;
