@@ -33,6 +33,8 @@ pub(super) struct Rules {
     pub(super) calls: calls::Calls,
     pub(super) refs: BTreeMap<String, status::Known>,
     pub(super) catalogues: BTreeMap<Key, u64>,
+    /// Up to which version of the store each process was told of references.
+    told: BTreeMap<Who, u64>,
     /// When a reference last left each image for another.
     pub(super) left: BTreeMap<String, u64>,
     /// Since when each provider means an account and project, latest last.
@@ -74,6 +76,12 @@ impl Rules {
             return Err(format!("{me} writes {key:?} after its claim ended"));
         }
         Ok(())
+    }
+
+    /// A process hears of references, up to a version of the store.
+    pub(super) fn told(&mut self, who: Who, version: u64) {
+        let told = self.told.entry(who).or_default();
+        *told = version.max(*told);
     }
 
     /// A provider means another account or project.
@@ -140,7 +148,7 @@ fn lease_written(inner: &mut Inner, who: Who, now: u64) {
 
 /// The platform is asked with a key.
 pub(super) fn asked(inner: &mut Inner, who: Who, key: &str, path: &str, now: u64) -> Held {
-    let settled = status::settled_since(inner, key, path);
+    let settled = status::settled_since(inner, who, (key, path), now);
     let by_its_clock = inner.instances[who.instance].clock(now);
     let calls = &mut inner.rules.calls;
     calls.in_budget(who, key, by_its_clock)?;

@@ -193,6 +193,12 @@ pub(super) async fn serve(
     if fate == Fate::Unheard {
         return Err("the connection broke".into());
     }
+    if (route.key.0.as_str(), route.key.2.as_str()) == ("imagerefs", "") {
+        let version = answer.1["metadata"]["resourceVersion"].as_str();
+        if let Some(version) = version.and_then(|version| version.parse().ok()) {
+            world.lock().rules.told(who, version);
+        }
+    }
     Ok(whole(answer))
 }
 
@@ -298,7 +304,11 @@ async fn feed(
         if sender.send(Ok(line(event))).is_err() {
             return;
         }
-        world.step("watch", &format!("{what} {} v{at}", change.kind), |_, _| {
+        let what = format!("{what} {} v{at}", change.kind);
+        world.step("watch", &what, |inner, _| {
+            if plural == "imagerefs" {
+                inner.rules.told(who, at);
+            }
             Ok(())
         });
     }

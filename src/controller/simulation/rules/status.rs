@@ -5,7 +5,7 @@ use super::{Held, MINUTE, SECOND, condition};
 use crate::api::duration;
 use crate::controller::simulation::cloud::{arch, organization};
 use crate::controller::simulation::store::Key;
-use crate::controller::simulation::world::Inner;
+use crate::controller::simulation::world::{Inner, Who};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -17,6 +17,10 @@ pub(in super::super) const SETTLES: u64 = 50 * MINUTE;
 
 /// As much as the clocks of two processes differ, and a look takes.
 const SKEW: u64 = MINUTE;
+
+/// As long as a reference is put off until the watch has brought what was written of it; then it is taken
+/// as it is (`controller::memory`).
+const PUT_OFF: u64 = 25 * SECOND;
 
 /// What is remembered of a reference, by its UID.
 #[derive(Clone, Default)]
@@ -296,8 +300,15 @@ impl super::Rules {
 
 /// Since when all that may want an answer about an image through a key have one: the last edit of any, or
 /// the last time that one of them went over to another image, which a process may hear of later.
-/// `None` if one has not, or nobody wants one.
-pub(super) fn settled_since(inner: &Inner, key: &str, path: &str) -> Option<u64> {
+/// `None` if one has not, or nobody wants one, or if the watch has for long not brought the answer to the
+/// process that wrote it.
+pub(super) fn settled_since(
+    inner: &Inner,
+    who: Who,
+    (key, path): (&str, &str),
+    now: u64,
+) -> Option<u64> {
+    let told = inner.rules.told.get(&who).copied().unwrap_or(0);
     let account = inner.cloud.keys.get(key)?;
     let mut parts = path.split('/').skip(2);
     let (project, _, id) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
@@ -328,7 +339,9 @@ pub(super) fn settled_since(inner: &Inner, key: &str, path: &str) -> Option<u64>
             && condition(object, "Stale").is_none_or(|stale| stale.0 != "True")
             && status["upstream"]["organization"] == organization
             && (wanted.is_null() || status["lastHandledReconcileAt"] == *wanted);
-        if !settled {
+        let version: u64 = text(object, "/metadata/resourceVersion").parse().unwrap();
+        let written = known.map_or(0, |known| known.written);
+        if !settled || (version > told && now > written + PUT_OFF) {
             return None;
         }
     }
