@@ -151,7 +151,7 @@ pub(super) fn asked(inner: &mut Inner, who: Who, key: &str, path: &str, now: u64
     let settled = status::settled_since(inner, who, (key, path), now);
     let by_its_clock = inner.instances[who.instance].clock(now);
     let calls = &mut inner.rules.calls;
-    calls.in_budget(who, key, by_its_clock)?;
+    calls.in_budget(who, key, path, by_its_clock)?;
     calls.needed(who, key, path, settled, now)
 }
 

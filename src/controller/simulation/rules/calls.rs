@@ -15,7 +15,13 @@ const SOON: u64 = 5 * MINUTE;
 /// As late as a watch can be.
 const LATE: u64 = 10 * MINUTE;
 
-type Asker = (Who, String);
+/// A process, with a key and the account that it is used at: what has a budget and pauses of its own.
+type Asker = (Who, String, String);
+
+fn asker(who: Who, key: &str, path: &str) -> Asker {
+    let project = path.split('/').nth(2).unwrap_or_default();
+    (who, key.to_owned(), project.to_owned())
+}
 
 #[derive(Default)]
 pub(in super::super) struct Calls {
@@ -29,8 +35,8 @@ pub(in super::super) struct Calls {
 
 impl Calls {
     /// By the process's own clock, which may jump: budgets and pauses are kept by it.
-    pub(super) fn in_budget(&mut self, who: Who, key: &str, now: u64) -> Held {
-        let asker = (who, key.to_owned());
+    pub(super) fn in_budget(&mut self, who: Who, key: &str, path: &str, now: u64) -> Held {
+        let asker = asker(who, key, path);
         let full = BURST * 1000;
         let (left, since) = self.left.entry(asker.clone()).or_insert((full, now));
         // A millisecond of the executor's timer is not the operator's.
@@ -56,7 +62,7 @@ impl Calls {
         settled: Option<u64>,
         now: u64,
     ) -> Held {
-        let asker = (who, key.to_owned());
+        let asker = asker(who, key, path);
         let good = self.good.get(&(asker, path.to_owned()));
         // An edit that came after the answer is owed one of its own, however late it is seen.
         let since = |good: u64| settled.is_some_and(|edited| edited + LATE < good || edited == 0);
@@ -78,7 +84,7 @@ impl Calls {
         paused_until: Option<u64>,
         now: u64,
     ) {
-        let asker = (who, key.to_owned());
+        let asker = asker(who, key, path);
         if let Some(until) = paused_until {
             self.paused_until.insert(asker.clone(), until);
         }
