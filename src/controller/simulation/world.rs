@@ -23,6 +23,9 @@ const EPOCH: i64 = 1_800_000_000;
 /// Processes.
 pub(super) const INSTANCES: usize = 2;
 
+/// Milliseconds.
+const KEEPER_LATE: u64 = 50;
+
 /// How an operator reaches the API server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Way {
@@ -44,6 +47,8 @@ pub(super) struct Instance {
     pub(super) life: u64,
     /// Stopped by a signal, until then.
     pub(super) frozen_until: u64,
+    /// Until when the thread sleeps that keeps the lease: what is under way may wake up before it.
+    keeper_until: u64,
     pub(super) wakers: Vec<Waker>,
     /// It will be stopped for so long as it is about to write, the most awkward moment.
     pub(super) freezes_at_write: Option<u64>,
@@ -176,7 +181,9 @@ impl World {
             "weather",
             &format!("process {instance} is frozen for {lasts} ms"),
             |inner, now| {
-                inner.instances[instance].frozen_until = now + lasts;
+                let until = now + lasts;
+                inner.instances[instance].frozen_until = until;
+                inner.instances[instance].keeper_until = until + until % 2 * KEEPER_LATE;
                 inner.rules.stirred(now);
                 Ok(())
             },
@@ -184,6 +191,7 @@ impl World {
         let world = self.clone();
         tokio::spawn(async move {
             world.awake(instance).await;
+            tokio::time::sleep(milliseconds(KEEPER_LATE)).await;
             let wakers = std::mem::take(&mut world.lock().instances[instance].wakers);
             for waker in wakers {
                 waker.wake();
@@ -194,7 +202,7 @@ impl World {
     pub(super) fn is_frozen(&self, instance: usize, waker: &Waker) -> bool {
         let now = self.now();
         let instance = &mut self.lock().instances[instance];
-        let frozen = instance.frozen_until > now;
+        let frozen = instance.keeper_until > now;
         if frozen {
             instance.wakers.push(waker.clone());
         }
