@@ -72,7 +72,9 @@ fn platform(world: &Arc<World>, who: Who) -> StandIn {
         let key = key.split("Access=").nth(1).unwrap_or_default();
         let key = key.split(',').next().unwrap_or_default().to_owned();
         let (path, query) = (request.path.to_owned(), request.query.to_owned());
-        answer(world.clone(), who, key, path, query).boxed()
+        // What was asked is answered, even if the process ends meanwhile.
+        let answered = tokio::spawn(answer(world.clone(), who, key, path, query));
+        answered.map(Result::unwrap).boxed()
     })
 }
 
@@ -128,7 +130,7 @@ async fn answer(
     }
     world.awake(who.instance).await;
     if !world.is_alive(who) {
-        std::future::pending::<()>().await;
+        return Err(broken());
     }
     world.step("cloud", &format!("{what} says {status}"), |inner, now| {
         super::rules::heard(inner, who, &key, &path, (status, retry_after), now);
@@ -188,6 +190,8 @@ async fn life(world: Arc<World>, who: Who, stop: CancellationToken) {
     let told = (Arc::default(), Arc::default());
     let work = run_by(clock, client, clients, config(who.instance), told, stop);
     tokio::select! {
+        // The worse order, and always the same: it works on before it hears that the lease is lost.
+        biased;
         _ = Box::pin(work) => {}
         _ = election.keep() => return,
     }

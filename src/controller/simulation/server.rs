@@ -102,8 +102,16 @@ const fn kind_of(plural: &str) -> Option<&'static str> {
     })
 }
 
-/// Answers one request of a process.
+/// Answers one request of a process. What was sent arrives, even if the process ends meanwhile.
 pub(super) async fn serve(
+    world: Arc<World>,
+    who: Who,
+    request: Request<Body>,
+) -> Result<Response<Coming>, BoxError> {
+    tokio::spawn(arrived(world, who, request)).await?
+}
+
+async fn arrived(
     world: Arc<World>,
     who: Who,
     request: Request<Body>,
