@@ -214,6 +214,10 @@ pub async fn run(
 }
 
 /// As [`run`], by a wall clock of the caller's.
+#[expect(
+    clippy::too_many_lines,
+    reason = "it builds what everything else is given"
+)]
 async fn run_by(
     clock: Clock,
     client: Client,

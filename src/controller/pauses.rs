@@ -84,13 +84,12 @@ mod tests {
     fn pauses_can_be_repeated_and_differ_between_watches_and_with_each_failure() {
         let of = |instance: &str, watch: &str| {
             let mut pauses = Pauses::new(instance, watch);
-            Vec::from_iter(
-                std::iter::repeat_with(|| {
-                    pauses.reset();
-                    pauses.next().unwrap()
-                })
-                .take(20),
-            )
+            std::iter::repeat_with(|| {
+                pauses.reset();
+                pauses.next().unwrap()
+            })
+            .take(20)
+            .collect::<Vec<_>>()
         };
         let one = of("operator-0", "imagerefs");
         assert_eq!(one, of("operator-0", "imagerefs"));

@@ -255,7 +255,7 @@ pub(super) fn providers<K: Watched>(
     mut writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
     applied(apis, pauses, None, move |event| {
-        writer.apply_watcher_event(event)
+        writer.apply_watcher_event(event);
     })
     .predicate_filter(predicates::generation, PredicateConfig::default())
 }
@@ -267,7 +267,7 @@ pub(super) fn catalogues(
     mut writer: Writer<StoredCatalog>,
 ) -> impl Stream<Item = Result<StoredCatalog, watcher::Error>> {
     applied(apis, pauses, None, move |event| {
-        writer.apply_watcher_event(event)
+        writer.apply_watcher_event(event);
     })
 }
 

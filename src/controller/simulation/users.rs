@@ -163,7 +163,7 @@ fn change(world: &World, draw: &mut Draw, nth: u64, (team, key): (usize, &Key)) 
             let store = &mut inner.store;
             let exists = store.objects.contains_key(key);
             let new = reference(draw, team);
-            let meant = store.objects.get(key).map(image_of);
+            let image_before = store.objects.get(key).map(image_of);
             match deed {
                 _ if !exists => drop(store.create(key, new)),
                 0 => drop::<bool>(store.delete(key)),
@@ -188,9 +188,9 @@ fn change(world: &World, draw: &mut Draw, nth: u64, (team, key): (usize, &Key)) 
                         nth.to_string().into();
                 })),
             }
-            let means = store.objects.get(key).map(image_of);
-            if let Some(image) = meant.filter(|meant| means.as_ref() != Some(meant)) {
-                inner.rules.left.insert(image, now);
+            let image = store.objects.get(key).map(image_of);
+            if let Some(left) = image_before.filter(|before| image.as_ref() != Some(before)) {
+                inner.rules.left.insert(left, now);
             }
             let uid = store
                 .objects

@@ -21,11 +21,11 @@ pub(super) fn written(inner: &mut Inner, key: &Key, before: &Value, now: u64) ->
         .keys()
         .any(|text| usable(before, text) && !usable(object, text));
     let edited = before["status"]["observedGeneration"] != object["status"]["observedGeneration"];
-    let last = inner.rules.catalogues.insert(key.clone(), now);
-    match last {
-        Some(last) if !lost && !edited && now + SKEW < last + 60 * SECOND => Err(format!(
+    let previous = inner.rules.catalogues.insert(key.clone(), now);
+    match previous {
+        Some(before) if !lost && !edited && now + SKEW < before + 60 * SECOND => Err(format!(
             "the catalogue {key:?} is written {} ms after it was, and nothing in it was lost",
-            now - last
+            now - before
         )),
         _ => Ok(()),
     }
