@@ -72,6 +72,9 @@ pub struct Clouds {
     entropy: Entropy,
     derived: DerivedSigning,
     metrics: Arc<Metrics>,
+    /// What answers in place of the platforms.
+    #[cfg(test)]
+    stand_in: Option<transport::StandIn>,
 }
 
 impl fmt::Debug for Clouds {
@@ -101,7 +104,16 @@ impl Clouds {
             entropy,
             derived,
             metrics: Arc::default(),
+            #[cfg(test)]
+            stand_in: None,
         })
+    }
+
+    /// Has requests answered in process.
+    #[cfg(test)]
+    pub(crate) fn with_stand_in(mut self, stand_in: transport::StandIn) -> Self {
+        self.stand_in = Some(stand_in);
+        self
     }
 
     /// Where requests are counted; without this, nowhere.
@@ -232,6 +244,14 @@ impl Clouds {
         }
     }
 
+    async fn send(&self, request: &Request<'_>, now: Timestamp) -> Result<Answer, Failure> {
+        #[cfg(test)]
+        if let Some(stand_in) = &self.stand_in {
+            return stand_in(request).await;
+        }
+        transport::send(Way::Far(&self.routes), request, now).await
+    }
+
     /// Sends a request. An answer that is not a success is the failure that `refused` makes of it.
     async fn get(
         &self,
@@ -244,7 +264,7 @@ impl Clouds {
         let mut counted = self
             .metrics
             .request(operation.api().as_str(), operation.as_str());
-        let sent = transport::send(Way::Far(&self.routes), request, now).await;
+        let sent = self.send(request, now).await;
         let result = sent.and_then(|answer| {
             counted.answered(answer.status);
             if (200..300).contains(&answer.status) {

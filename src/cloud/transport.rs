@@ -43,16 +43,16 @@ impl Method {
 }
 
 /// A request that is ready to go. Has no `Debug`: its headers are a proof of identity.
-pub(super) struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub(super) method: Method,
     /// Origin of the account.
     pub(super) origin: &'a str,
     /// Path as signed.
-    pub(super) path: &'a str,
+    pub(crate) path: &'a str,
     /// Query as signed, without the question mark; empty for none.
-    pub(super) query: &'a str,
+    pub(crate) query: &'a str,
     /// All headers as signed. `Host` among them is what the origin must give.
-    pub(super) headers: &'a [(String, SecretString)],
+    pub(crate) headers: &'a [(String, SecretString)],
     /// Empty for none.
     pub(super) body: &'a [u8],
 }
@@ -77,19 +77,19 @@ impl<'a> Request<'a> {
 }
 
 /// An answer, whatever its status; redirects never get here. Has no `Debug`: errors echo requests.
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The platform's id of the call, from a header.
-    pub(super) request_id: Option<String>,
+    pub(crate) request_id: Option<String>,
     /// The pause that the platform asks for, more than none and at most [`LONGEST_PAUSE`].
-    pub(super) retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
     /// The token that IAM gives in a header.
-    pub(super) subject_token: Option<SecretString>,
+    pub(crate) subject_token: Option<SecretString>,
     /// When a login of SWR ends, as it gives it in a header.
-    pub(super) expires: Option<String>,
+    pub(crate) expires: Option<String>,
     /// The other side's time.
-    pub(super) date: Option<Timestamp>,
-    pub(super) body: Vec<u8>,
+    pub(crate) date: Option<Timestamp>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
@@ -108,6 +108,14 @@ impl Answer {
         }
     }
 }
+
+/// What answers requests in process, for tests with a time of their own.
+#[cfg(test)]
+pub(crate) type StandIn = std::sync::Arc<
+    dyn Fn(&Request<'_>) -> futures::future::BoxFuture<'static, Result<Answer, Failure>>
+        + Send
+        + Sync,
+>;
 
 /// The way that a request takes.
 #[derive(Clone, Copy)]

@@ -10,7 +10,6 @@ use super::{ApiError, Context, FIELD_MANAGER, explain, limited};
 use crate::api::condition;
 use crate::api::{ImageRef, ImageRefStatus, RECONCILE_REQUESTED_AT, Reason};
 use crate::plan::{self, Input, Look, Provided};
-use jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::events::{Event, EventType};
@@ -78,7 +77,7 @@ pub(crate) async fn conclude(
     loop {
         attempt += 1;
         let previous = context.unkept.complete(&object);
-        let now = Timestamp::now();
+        let now = context.now();
         let plan = plan::plan(Input {
             object: subject.object(&object),
             previous: &previous,

@@ -124,9 +124,15 @@ pub(super) async fn run(
     };
     let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
     let noted = context.clone();
-    let all = watch::references(apis, None, writer, move |before, after| {
-        noted.changes.note(before, after);
-    });
+    let all = watch::references(
+        apis,
+        context.pauses("listed"),
+        None,
+        writer,
+        move |before, after| {
+            noted.changes.note(before, after);
+        },
+    );
     let all = all.for_each(|_| std::future::ready(()));
     tokio::select! {
         () = all => {}
@@ -142,6 +148,10 @@ async fn keep(context: Arc<Context>, writer: Writer<StoredCatalog>, stop: Cancel
     }
     let catalogues = context.catalogues.clone();
     let apis = watch::scoped(&context.client, context.config.namespaces.as_deref());
+    let [watching, controlling] = [
+        context.pauses("catalogues"),
+        context.pauses("catalogues' controller"),
+    ];
     let shared = Arc::new(Shared {
         context,
         catalogues: catalogues.clone(),
@@ -149,12 +159,16 @@ async fn keep(context: Arc<Context>, writer: Writer<StoredCatalog>, stop: Cancel
         on_shelves: Mutex::default(),
     });
     // One at a time: each takes a processor while it is gathered.
-    let controller = Controller::for_stream(watch::catalogues(apis, writer), catalogues.clone())
-        .reconcile_on(wakes(shared.clone()))
-        .with_config(ControllerConfig::default().concurrency(1))
-        .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(counted, retry, shared)
-        .for_each(|_| std::future::ready(()));
+    let controller = Controller::for_stream(
+        watch::catalogues(apis, watching, writer),
+        catalogues.clone(),
+    )
+    .trigger_backoff(controlling)
+    .reconcile_on(wakes(shared.clone()))
+    .with_config(ControllerConfig::default().concurrency(1))
+    .graceful_shutdown_on(stop.clone().cancelled_owned())
+    .run(counted, retry, shared)
+    .for_each(|_| std::future::ready(()));
     watch::unless_idle(&stop, catalogues, controller).await;
 }
 
@@ -206,7 +220,7 @@ async fn reconcile(catalog: Arc<StoredCatalog>, shared: Arc<Shared>) -> Result<A
         return Ok(Action::await_change());
     }
     let changes = &shared.context.changes;
-    let now = Timestamp::now();
+    let now = shared.context.now();
     let clock = changes.clock();
     let last = changes.last(&shared.selection(&catalog).namespaces());
     let step = shared.remembered(&catalog);

@@ -60,6 +60,11 @@ pub enum Lost {
     },
 }
 
+/// The runtime's clock, by which waits end, too.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// A failed attempt; the text is for people.
 struct Failed(String);
 
@@ -74,7 +79,7 @@ impl Election {
             claim: Claim::default(),
             observed: None,
             lease: None,
-            renewed: Instant::now(),
+            renewed: now(),
         }
     }
 
@@ -124,12 +129,7 @@ impl Election {
     /// `None` once it is ours, else how long to wait.
     async fn try_acquire(&mut self) -> Result<Option<Duration>, Failed> {
         self.look().await?;
-        match step(
-            Instant::now(),
-            &self.me,
-            self.observed.as_ref(),
-            &self.times,
-        ) {
+        match step(now(), &self.me, self.observed.as_ref(), &self.times) {
             Step::Wait(wait) => Ok(Some(wait)),
             Step::Acquire | Step::Renew => {
                 let ours = self.write(Some(self.me.clone())).await?;
@@ -145,13 +145,13 @@ impl Election {
         let mut wait = self.times.renew;
         loop {
             let deadline = self.renewed + self.times.claim;
-            let next = (Instant::now() + wait).min(deadline);
+            let next = (now() + wait).min(deadline);
             tokio::time::sleep_until(next.into()).await;
-            if Instant::now() >= deadline {
+            if now() >= deadline {
                 self.claim.end();
                 return Lost::NotRenewed {
                     name: self.name.clone(),
-                    seconds: self.renewed.elapsed().as_secs(),
+                    seconds: now().saturating_duration_since(self.renewed).as_secs(),
                     why,
                 };
             }
@@ -212,14 +212,14 @@ impl Election {
 
     /// What was read counts from now, after it was read, unless it is what was seen before.
     fn see(&mut self, lease: Option<Lease>) {
-        let now = Instant::now();
+        let seen = now();
         let before = self.observed.take();
         self.observed = lease.as_ref().map(|lease| {
             let spec = lease.spec.clone().unwrap_or_default();
             let version = lease.resource_version().unwrap_or_default();
             let since = before
                 .filter(|before| before.version == version)
-                .map_or(now, |before| before.since);
+                .map_or(seen, |before| before.since);
             let seconds = spec.lease_duration_seconds.unwrap_or_default();
             let duration = Duration::from_secs(seconds.try_into().unwrap_or_default());
             Observed {
@@ -234,7 +234,7 @@ impl Election {
 
     /// Writes it over what was observed; `false` if that is not there any more.
     async fn write(&mut self, holder: Option<String>) -> Result<bool, Failed> {
-        let sent = Instant::now();
+        let sent = now();
         let next = self.next(holder);
         let params = PostParams {
             field_manager: Some(super::FIELD_MANAGER.into()),

@@ -17,7 +17,6 @@ use crate::facts::{Api, Facts, Failure, FailureKind};
 use crate::plan::{self, Look, Provided, ProviderId, Target};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -84,7 +83,7 @@ impl Asked {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let now = Timestamp::now;
+        let now = || self.context.now();
         let principal = self.identity.asks_as();
         let refusals = self.context.sign_ins.refusals();
         if let Some(failure) = principal.and_then(|own| refusals.refused(&own, now())) {
@@ -324,7 +323,7 @@ fn suspect(
         image,
         known.len(),
         interval,
-        Timestamp::now(),
+        context.now(),
     );
     if missing {
         let message = format!(

@@ -20,6 +20,7 @@ mod memory;
 mod merge;
 mod namespaces;
 mod observe;
+mod pauses;
 mod proofs;
 mod providers;
 mod pull_secrets;
@@ -29,6 +30,8 @@ mod report;
 mod secret_watches;
 mod share;
 mod sign_ins;
+#[cfg(test)]
+mod simulation;
 mod stock;
 #[cfg(test)]
 mod stub;
@@ -39,10 +42,10 @@ mod watch;
 use crate::admission::Configuration;
 use crate::api::{ClusterImageProvider, ImageProvider, ProviderKind};
 use crate::cloud::gate::{Gates, Limits};
-use crate::cloud::identity::Exchanger;
+use crate::cloud::identity::{CacheOptions, Clock, Exchanger};
 use crate::cloud::provider::Provider;
 use crate::cloud::sign_in::OperatorIdentities;
-use crate::cloud::snapshot::Snapshots;
+use crate::cloud::snapshot::{SnapshotOptions, Snapshots};
 use crate::cloud::{AllowedEndpoints, Clouds};
 use crate::plan::ProviderId;
 use crate::registry::Reader;
@@ -63,6 +66,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use memory::Memories;
 use namespaces::Namespaces;
+use pauses::Pauses;
 use pull_secrets::PullSecrets;
 use secret_watches::SecretWatches;
 pub use share::Share;
@@ -126,6 +130,8 @@ pub enum RunError {
 
 /// Everything that a reconcile uses.
 struct Context {
+    /// The wall clock.
+    clock: Clock,
     client: Client,
     config: Config,
     clouds: Clouds,
@@ -161,6 +167,15 @@ struct Context {
 }
 
 impl Context {
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// How long this process's watches for a purpose rest after they failed.
+    fn pauses(&self, watch: &str) -> Pauses {
+        Pauses::new(&self.config.instance, watch)
+    }
+
     fn find(&self, id: &ProviderId) -> Option<Provider> {
         match id.kind {
             ProviderKind::Namespaced => {
@@ -192,6 +207,23 @@ impl Context {
 /// When it ended without being asked to, or could not finish.
 pub async fn run(
     client: Client,
+    clients: (Clouds, Exchanger, Option<Reader>),
+    config: Config,
+    told: (Arc<Metrics>, Arc<Health>),
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let clock: Clock = Arc::new(Timestamp::now);
+    run_by(clock, client, clients, config, told, stop).await
+}
+
+/// As [`run`], by a wall clock of the caller's.
+#[expect(
+    clippy::too_many_lines,
+    reason = "it builds what everything else is given"
+)]
+async fn run_by(
+    clock: Clock,
+    client: Client,
     (clouds, exchanger, registries): (Clouds, Exchanger, Option<Reader>),
     config: Config,
     (metrics, health): (Arc<Metrics>, Arc<Health>),
@@ -220,11 +252,16 @@ pub async fn run(
         &config.operator_namespace,
         config.own.clone(),
         Arc::new(exchanger),
-        metrics.clone(),
+        CacheOptions {
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            ..CacheOptions::default()
+        },
     );
     let recorder = Recorder::new(client.clone(), reporter);
     let (events, publisher) = events::events(recorder, metrics.clone());
     let context = Arc::new(Context {
+        clock: clock.clone(),
         events,
         sign_ins,
         namespaces: Namespaces::new(client.clone()),
@@ -237,7 +274,10 @@ pub async fn run(
         writes: Semaphore::new(act::AT_ONCE),
         absences: Absences::default(),
         census: Census::default(),
-        snapshots: Snapshots::default(),
+        snapshots: Snapshots::new(SnapshotOptions {
+            clock: clock.clone(),
+            ..SnapshotOptions::default()
+        }),
         registries,
         pull_secrets: PullSecrets::new(client.clone(), &config.operator_namespace),
         metrics,
@@ -351,12 +391,19 @@ async fn references(
     let share = &context.config.share;
     let (selector, noted) = (share.selector().map(Into::into), context.clone());
     let lists = *share == Share::Whole;
-    let watched = watch::references(apis, selector, writer, move |before, after| {
-        if lists {
-            noted.changes.note(before, after);
-        }
-    });
+    let watched = watch::references(
+        apis,
+        context.pauses("references"),
+        selector,
+        writer,
+        move |before, after| {
+            if lists {
+                noted.changes.note(before, after);
+            }
+        },
+    );
     let controller = Controller::for_stream(watched, refs.clone())
+        .trigger_backoff(context.pauses("references' controller"))
         .reconcile_on(looks)
         .with_config(ControllerConfig::default().concurrency(concurrency))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
@@ -383,7 +430,7 @@ async fn tidy(context: Arc<Context>, stop: CancellationToken) {
         context
             .secret_watches
             .retain(|id| context.find(id).is_some());
-        context.absences.forget(Timestamp::now());
+        context.absences.forget(context.now());
         context.snapshots.forget_idle();
         if let Some(registries) = &context.registries {
             registries.forget_idle();

@@ -109,6 +109,8 @@ pub(super) fn controller<K>(
 where
     K: Watched + HasStatus,
 {
+    let pauses = |what: &str| context.pauses(&format!("{}{what}", K::KIND.as_str()));
+    let (watching, controlling) = (pauses("s"), pauses("s' controller"));
     let shared = Shared {
         context,
         api: api_for,
@@ -122,7 +124,8 @@ where
             None => reference,
         }
     });
-    Controller::for_stream(watch::providers(apis, writer), store)
+    Controller::for_stream(watch::providers(apis, watching, writer), store)
+        .trigger_backoff(controlling)
         .reconcile_on(by_name)
         .with_config(ControllerConfig::default().concurrency(8))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
@@ -148,6 +151,8 @@ async fn counted<K>(object: Arc<K>, shared: Arc<Shared<K>>) -> Result<Action, Ap
 where
     K: Watched + HasStatus,
 {
+    #[cfg(test)]
+    super::simulation::turn(&named(object.as_ref())).await;
     let work = Box::pin(reconcile(object, shared.clone()));
     let (metrics, health) = (&shared.context.metrics, &shared.context.health);
     metrics.reconcile(health, K::KIND.as_str(), work).await
@@ -177,7 +182,7 @@ where
     };
     tell(&shared, &provider, judged.version).await;
 
-    let now = Timestamp::now();
+    let now = context.now();
     let mut conditions = previous.conditions.clone();
     condition::set(
         &mut conditions,

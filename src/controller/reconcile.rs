@@ -8,13 +8,14 @@ use super::held::Held;
 use super::report::Named;
 use super::{ApiError, Context, act, look, observe};
 use crate::plan::{self, Due, Look, Provided};
-use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use std::sync::Arc;
 use tracing::warn;
 
 /// Reconciles, and counts it.
 pub(super) async fn counted(held: Arc<Held>, context: Arc<Context>) -> Result<Action, ApiError> {
+    #[cfg(test)]
+    super::simulation::turn(&Named(held.as_ref())).await;
     let work = Box::pin(reconcile(held, context.clone()));
     let (metrics, health) = (&context.metrics, &context.health);
     metrics.reconcile(health, "ImageRef", work).await
@@ -41,7 +42,7 @@ async fn reconcile(held: Arc<Held>, context: Arc<Context>) -> Result<Action, Api
     let Some(observed) = observe::provider_of(&context, &object).await else {
         return Ok(Action::requeue(context.memories.turned_away(&object)));
     };
-    let now = Timestamp::now();
+    let now = context.now();
     let memory = context.memories.enter(&object, observed.version, now);
     let status = context.unkept.complete(&object);
     let subject = act::subject(&object);

@@ -13,7 +13,6 @@ use crate::cloud::identity::{
 use crate::cloud::provider::Provider;
 use crate::cloud::sign_in::OperatorIdentities;
 use crate::facts::{Failure, FailureKind};
-use crate::telemetry::Metrics;
 use kube::Client;
 use std::sync::Arc;
 
@@ -97,12 +96,8 @@ impl SignIns {
         operator_namespace: &str,
         own: OperatorIdentities,
         exchanger: Arc<Exchanger>,
-        metrics: Arc<Metrics>,
+        options: CacheOptions,
     ) -> Self {
-        let options = CacheOptions {
-            metrics,
-            ..CacheOptions::default()
-        };
         let unanswered = Unanswered::default();
         Self {
             proofs: Proofs::new(client, operator_namespace, own, unanswered.clone()),

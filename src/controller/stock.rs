@@ -36,7 +36,7 @@ fn stock(context: &Context) -> Stock {
         scope_bytes: context.snapshots.bytes(),
         ..Stock::default()
     };
-    let now = Timestamp::now();
+    let now = context.now();
     refs(context, now, &mut stock);
     for held in context.catalogues.state() {
         *stock.catalogs.entry(shown(held.ready())).or_default() += 1;

@@ -7,6 +7,7 @@
 use super::catalogues::StoredCatalog;
 use super::held::Held;
 use super::merge::merge;
+use super::pauses::Pauses;
 use crate::api::condition::truncate;
 use crate::api::{ClusterImageProvider, ImageProvider, ImageRef, RECONCILE_REQUESTED_AT};
 use futures::{FutureExt, Stream, TryStreamExt};
@@ -196,6 +197,7 @@ fn is_refusal(error: &watcher::Error) -> bool {
 /// Every object as it is added or changed, its status too, kept by `keep`.
 fn applied<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
+    pauses: Pauses,
     selector: Option<String>,
     keep: impl FnMut(&Event<K>) + Send,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
@@ -203,9 +205,9 @@ fn applied<K: Watched>(
     let share = LISTED / u32::try_from(apis.len().max(1)).unwrap_or(LISTED);
     let mut config = watcher::Config::default().page_size(share.max(SMALLEST_PAGE));
     config.label_selector = selector;
-    let watches = apis.into_iter().map(|api| {
+    let watches = apis.into_iter().enumerate().map(move |(number, api)| {
         watcher(api, config.clone())
-            .default_backoff()
+            .backoff(pauses.part(number))
             .map_ok(readable)
     });
     merge(watches.collect(), is_refusal)
@@ -224,6 +226,7 @@ fn applied<K: Watched>(
 /// there before and what is there now, once the store has it.
 pub(super) fn references(
     apis: Vec<Api<DeserializeGuard<Held>>>,
+    pauses: Pauses,
     selector: Option<String>,
     mut writer: Writer<Held>,
     tell: impl Fn(Option<&Held>, Option<&Held>) + Send,
@@ -239,7 +242,7 @@ pub(super) fn references(
         writer.apply_watcher_event(event);
         tell(before.as_deref(), after);
     };
-    applied(apis, selector, keep).predicate_filter(
+    applied(apis, pauses, selector, keep).predicate_filter(
         |held: &Held| Some(held.revision()),
         PredicateConfig::default(),
     )
@@ -248,18 +251,24 @@ pub(super) fn references(
 /// Providers whose spec changed.
 pub(super) fn providers<K: Watched>(
     apis: Vec<Api<DeserializeGuard<K>>>,
+    pauses: Pauses,
     mut writer: Writer<K>,
 ) -> impl Stream<Item = Result<K, watcher::Error>> {
-    applied(apis, None, move |event| writer.apply_watcher_event(event))
-        .predicate_filter(predicates::generation, PredicateConfig::default())
+    applied(apis, pauses, None, move |event| {
+        writer.apply_watcher_event(event);
+    })
+    .predicate_filter(predicates::generation, PredicateConfig::default())
 }
 
 /// Catalogues that changed, their status too: nobody else writes it, and who does is corrected.
 pub(super) fn catalogues(
     apis: Vec<Api<DeserializeGuard<StoredCatalog>>>,
+    pauses: Pauses,
     mut writer: Writer<StoredCatalog>,
 ) -> impl Stream<Item = Result<StoredCatalog, watcher::Error>> {
-    applied(apis, None, move |event| writer.apply_watcher_event(event))
+    applied(apis, pauses, None, move |event| {
+        writer.apply_watcher_event(event);
+    })
 }
 
 #[cfg(test)]

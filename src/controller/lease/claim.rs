@@ -97,7 +97,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if !self.claim.holds(Instant::now()) {
+        if !self.claim.holds(tokio::time::Instant::now().into_std()) {
             return Box::pin(async { Err(NotHeld.into()) });
         }
         let answer = self.inner.call(request);

@@ -32,7 +32,7 @@ fn sign_ins(stub: &Stub) -> SignIns {
         "system",
         own,
         exchanger,
-        Arc::default(),
+        CacheOptions::default(),
     )
 }
 

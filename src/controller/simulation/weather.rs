@@ -1,0 +1,204 @@
+//! What happens to the operators: edits, changed images, outages, crashes.
+//!
+//! Owns when and what. Must not know what should come of it. The invariant that would break first: all of
+//! it follows from the seed and the time alone, so that it is the same whatever operators do.
+
+use super::chance::Draw;
+use super::cloud::{IMAGES, Weather, id};
+use super::rules::status_outage;
+use super::rules::{MINUTE, SECOND};
+use super::users::{change_provider, mend, user};
+use super::world::{INSTANCES, Inner, Way, World, milliseconds};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Storms, in which faults concern everybody, last an hour of two and a half.
+const CYCLE: u64 = 150 * MINUTE;
+const STORM: u64 = 60 * MINUTE;
+
+/// Does something again and again, with a wait drawn between, until all is calm.
+async fn again(
+    world: Arc<World>,
+    what: String,
+    seconds: std::ops::Range<u64>,
+    only_in_storms: bool,
+    act: impl AsyncFn(&mut Draw, u64),
+) {
+    for nth in 0.. {
+        let mut draw = Draw::of(world.seed, &what, nth);
+        tokio::time::sleep(milliseconds(
+            draw.within(seconds.start * SECOND..seconds.end * SECOND),
+        ))
+        .await;
+        if world.lock().calm {
+            return;
+        }
+        if !only_in_storms || world.now() % CYCLE < STORM {
+            act(&mut draw, nth).await;
+        }
+    }
+}
+
+/// Everything that happens, each in its own rhythm; ends when all is calm.
+pub(super) async fn weather(
+    world: Arc<World>,
+    crash: [Arc<Notify>; INSTANCES],
+    end: [Arc<Notify>; INSTANCES],
+) {
+    let rhythm = |what: &str, seconds, storms| (world.clone(), what.to_owned(), seconds, storms);
+    let instance = |number: usize| {
+        let (world, seconds, storms, _) = (world.clone(), 60..700, true, ());
+        let (crash, end) = (&crash[number], &end[number]);
+        let what = format!("process {number}");
+        async move {
+            let acting = world.clone();
+            again(world, what, seconds, storms, async |draw, _| {
+                process(&acting, number, draw, crash, end).await
+            })
+            .await;
+        }
+    };
+    let (a, b, c, d) = (
+        rhythm("user", 10..120, false),
+        rhythm("image", 60..600, false),
+        rhythm("provider", 60..500, true),
+        rhythm("cloud", 200..1500, true),
+    );
+    tokio::join!(
+        again(a.0, a.1, a.2, a.3, async |draw, nth| user(
+            &world, draw, nth
+        )
+        .await),
+        again(b.0, b.1, b.2, b.3, async |draw, _| image(&world, draw)),
+        again(c.0, c.1, c.2, c.3, async |draw, nth| change_provider(
+            &world, draw, nth
+        )
+        .await),
+        again(d.0, d.1, d.2, d.3, async |draw, _| cloud(&world, draw)
+            .await),
+        instance(0),
+        instance(1),
+    );
+}
+
+fn image(world: &World, draw: &mut Draw) {
+    let id = id(draw.within(0..IMAGES));
+    let status = match draw.within(0..8) {
+        0 => None,
+        1 => Some("INACTIVE"),
+        _ => Some("ACTIVE"),
+    };
+    world.step(
+        "image",
+        &format!("{id} becomes {status:?}"),
+        |inner, now| {
+            let gone = inner
+                .cloud
+                .images
+                .values()
+                .filter(|image| image.status.is_none())
+                .count();
+            // So few that it is not taken for a fault.
+            let status = status.or((gone >= 2).then_some("ACTIVE"));
+            inner.cloud.change(&id, status, now);
+            Ok(())
+        },
+    );
+}
+
+async fn cloud(world: &World, draw: &mut Draw) {
+    let kinds = [
+        Weather::Failing,
+        Weather::Failing,
+        Weather::Hanging,
+        Weather::Throttling,
+        Weather::Garbled,
+        Weather::Empty,
+    ];
+    let kind = *draw.pick(&kinds);
+    let lasts = if draw.one_in(10) {
+        60 * MINUTE..240 * MINUTE
+    } else {
+        MINUTE..20 * MINUTE
+    };
+    world.step(
+        "weather",
+        &format!("the platform is {kind:?}"),
+        |inner, now| {
+            inner.cloud.weather = kind;
+            inner.rules.outage = status_outage(inner, now);
+            inner.rules.stir = now;
+            Ok(())
+        },
+    );
+    let lasts = draw.within(lasts);
+    let until = world.now() + lasts;
+    while world.now() < until && !world.lock().calm {
+        tokio::time::sleep(milliseconds((until - world.now()).min(MINUTE))).await;
+    }
+    world.step("weather", "the platform is well again", |inner, now| {
+        inner.cloud.weather = Weather::Fine;
+        inner.rules.stir = now;
+        Ok(())
+    });
+}
+
+async fn process(world: &Arc<World>, number: usize, draw: &mut Draw, crash: &Notify, end: &Notify) {
+    let say = |what: String, happens: &dyn Fn(&mut Inner, u64)| {
+        world.step(
+            "weather",
+            &format!("process {number}: {what}"),
+            |inner, now| {
+                happens(inner, now);
+                inner.rules.stirred(now);
+                Ok(())
+            },
+        );
+    };
+    match draw.within(0..8) {
+        0 => crash.notify_one(),
+        1 => end.notify_one(),
+        2 => world.freeze(number, draw.within(SECOND..6 * MINUTE)),
+        3 => {
+            let lasts = draw.within(2 * MINUTE..6 * MINUTE);
+            world.lock().instances[number].freezes_at_write = Some(lasts);
+        }
+        4..7 => {
+            let ways = [
+                Way::Away,
+                Way::Hanging,
+                Way::Refusing(500),
+                Way::Refusing(429),
+            ];
+            let way = *draw.pick(&ways);
+            say(format!("{way:?}"), &|inner, _| {
+                inner.instances[number].way = way
+            });
+            tokio::time::sleep(milliseconds(draw.within(SECOND..5 * MINUTE))).await;
+            say("reaches the API server".into(), &|inner, _| {
+                inner.instances[number].way = Way::Fine
+            });
+        }
+        _ => {
+            let skew = i64::try_from(draw.within(0..10 * SECOND)).unwrap() - 5000;
+            say(format!("its clock jumps to {skew} ms"), &|inner, _| {
+                inner.instances[number].skew = skew
+            });
+        }
+    }
+}
+
+/// Ends every fault.
+pub(super) fn calm(world: &World) {
+    world.step("weather", "calm", |inner, now| {
+        inner.calm = true;
+        inner.cloud.weather = Weather::Fine;
+        for instance in &mut inner.instances {
+            instance.way = Way::Fine;
+        }
+        for team in 0..3 {
+            mend(inner, team, now);
+        }
+        Ok(())
+    });
+}
