@@ -229,11 +229,16 @@ async fn reconcile(catalog: Arc<StoredCatalog>, shared: Arc<Shared>) -> Result<A
         Step::Wait(at) => return Ok(Action::requeue(until(at, now))),
         Step::Rest => return Ok(Action::await_change()),
     }
-    let gathering = tokio::task::spawn_blocking({
+    let gather = {
         let (shared, catalog) = (shared.clone(), catalog.clone());
         move || shared.gather(&catalog, clock, now)
-    });
-    let draft = match gathering.await {
+    };
+    #[cfg(not(test))]
+    let gathered = tokio::task::spawn_blocking(gather).await;
+    // A thread would come back at a moment that no seed of the simulation repeats.
+    #[cfg(test)]
+    let gathered = Ok::<_, tokio::task::JoinError>(gather());
+    let draft = match gathered {
         Ok(Ok(draft)) => draft,
         Ok(Err(why)) => {
             // A status that is not known cannot be changed.
