@@ -95,8 +95,10 @@ impl Election {
         loop {
             turned(waits_for.is_some());
             let tried = tokio::select! {
-                tried = self.try_acquire() => tried,
+                // Who is told to stop takes nothing, whatever came of the attempt.
+                biased;
                 () = stop.cancelled() => return false,
+                tried = self.try_acquire() => tried,
             };
             let wait = match tried {
                 Ok(None) => {
@@ -120,8 +122,9 @@ impl Election {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                biased;
                 () = stop.cancelled() => return false,
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }

@@ -145,7 +145,7 @@ impl Cloud {
                 image.status?;
                 Some(Self::wire(account, project, id, image))
             });
-            let data = Vec::from_iter(data);
+            let data: Vec<_> = data.collect();
             let body = json!({"current": 0, "data": data, "pages": 1, "size": data.len(), "total": data.len()});
             return (200, body);
         };

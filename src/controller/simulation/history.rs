@@ -42,6 +42,7 @@ impl History {
     }
 
     pub(super) fn tail(&self) -> String {
-        Vec::from_iter(self.last.iter().map(String::as_str)).join("\n")
+        let lines: Vec<_> = self.last.iter().map(String::as_str).collect();
+        lines.join("\n")
     }
 }

@@ -175,7 +175,7 @@ pub(super) fn heard(
 }
 
 /// What an outage that begins now may cost.
-pub(super) fn status_outage(inner: &Inner, now: u64) -> Option<status::Outage> {
+pub(super) fn status_outage(inner: &Inner, now: u64) -> status::Outage {
     let settled = |object: &&Value| condition(object, "Ready") == Some(("True", "Resolved"));
     let of_kind = inner
         .store
@@ -192,10 +192,10 @@ pub(super) fn status_outage(inner: &Inner, now: u64) -> Option<status::Outage> {
         .map(|(_, object)| object)
         .filter(settled)
         .map(|object| (uid(object), 0));
-    Some(status::Outage {
+    status::Outage {
         began: now,
         writes: writes.collect(),
-    })
+    }
 }
 
 /// A part of an object's conditions.

@@ -63,7 +63,7 @@ struct Route {
 }
 
 fn route(path: &str, query: &str) -> Route {
-    let mut parts = Vec::from_iter(path.split('/').filter(|part| !part.is_empty()));
+    let mut parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
     let head = if parts[0] == "api" { 2 } else { 3 };
     parts.drain(..head);
     let mut namespace = "";

@@ -145,7 +145,7 @@ impl Store {
 
     pub(super) fn list(&self, plural: &str, kind: &str) -> Answer {
         let of_kind = self.objects.iter().filter(|(key, _)| key.0 == plural);
-        let items = Vec::from_iter(of_kind.map(|(_, object)| object.clone()));
+        let items: Vec<_> = of_kind.map(|(_, object)| object.clone()).collect();
         let version = self.version.to_string();
         let list = json!({"kind": format!("{kind}List"), "apiVersion": "imageref.dev/v1alpha1",
             "metadata": {"resourceVersion": version}, "items": items});

@@ -172,7 +172,7 @@ fn change(world: &World, draw: &mut Draw, nth: u64, (team, key): (usize, &Key)) 
                     store.create(key, new);
                 }
                 2 | 3 => drop::<bool>(store.edit(key, |object| {
-                    object["spec"]["source"] = new["spec"]["source"].clone()
+                    object["spec"]["source"] = new["spec"]["source"].clone();
                 })),
                 4 => drop::<bool>(store.edit(key, |object| {
                     let suspend = object["spec"]["suspend"] == true;
@@ -223,7 +223,7 @@ pub(super) async fn change_provider(world: &World, draw: &mut Draw, nth: u64) {
             match deed {
                 0 => {
                     let edit = |object: &mut Value| {
-                        object["spec"]["modelArts"]["projectId"] = project.into()
+                        object["spec"]["modelArts"]["projectId"] = project.into();
                     };
                     inner.store.edit(&key, edit);
                     inner.rules.means(&key, organization(account, project), now);

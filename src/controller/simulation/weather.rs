@@ -47,13 +47,13 @@ pub(super) async fn weather(
 ) {
     let rhythm = |what: &str, seconds, storms| (world.clone(), what.to_owned(), seconds, storms);
     let instance = |number: usize| {
-        let (world, seconds, storms, _) = (world.clone(), 60..700, true, ());
+        let (world, seconds, storms) = (world.clone(), 60..700, true);
         let (crash, end) = (&crash[number], &end[number]);
         let what = format!("process {number}");
         async move {
             let acting = world.clone();
             again(world, what, seconds, storms, async |draw, _| {
-                process(&acting, number, draw, crash, end).await
+                process(&acting, number, draw, crash, end).await;
             })
             .await;
         }
@@ -126,7 +126,7 @@ async fn cloud(world: &World, draw: &mut Draw) {
         &format!("the platform is {kind:?}"),
         |inner, now| {
             inner.cloud.weather = kind;
-            inner.rules.outage = status_outage(inner, now);
+            inner.rules.outage = Some(status_outage(inner, now));
             inner.rules.stir = now;
             Ok(())
         },
@@ -172,17 +172,17 @@ async fn process(world: &Arc<World>, number: usize, draw: &mut Draw, crash: &Not
             ];
             let way = *draw.pick(&ways);
             say(format!("{way:?}"), &|inner, _| {
-                inner.instances[number].way = way
+                inner.instances[number].way = way;
             });
             tokio::time::sleep(milliseconds(draw.within(SECOND..5 * MINUTE))).await;
             say("reaches the API server".into(), &|inner, _| {
-                inner.instances[number].way = Way::Fine
+                inner.instances[number].way = Way::Fine;
             });
         }
         _ => {
             let skew = i64::try_from(draw.within(0..10 * SECOND)).unwrap() - 5000;
             say(format!("its clock jumps to {skew} ms"), &|inner, _| {
-                inner.instances[number].skew = skew
+                inner.instances[number].skew = skew;
             });
         }
     }

@@ -16,7 +16,7 @@ pub(in super::super) fn right(inner: &Inner) -> Held {
             "imagerefs" => reference(inner, object)
                 .map_err(|why| format!("in the end {}/{}: {why}: {}", key.1, key.2, object))?,
             "imagecatalogs" => {
-                super::catalogue::agrees(inner, key).map_err(|why| format!("in the end {why}"))?
+                super::catalogue::agrees(inner, key).map_err(|why| format!("in the end {why}"))?;
             }
             _ => {}
         }
