@@ -215,6 +215,12 @@ impl Mirrors {
     fn apply(&self, repository: &mut String) {
         if let Some((from, to)) = self.rules.iter().find(|(from, _)| under(repository, from)) {
             repository.replace_range(..from.len(), to);
+            // What a mirror calls `hub/nginx` has its whole name at Docker Hub.
+            if let Some((DOCKER, path)) = repository.split_once('/')
+                && !path.contains('/')
+            {
+                *repository = format!("{DOCKER}/library/{path}");
+            }
         }
     }
 }

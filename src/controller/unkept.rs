@@ -177,7 +177,7 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    fn object(uid: &str, stored: Value) -> ImageRef {
+    fn object(uid: &str, stored: &Value) -> ImageRef {
         serde_json::from_value(json!({
             "apiVersion": "imageref.dev/v1alpha1", "kind": "ImageRef",
             "metadata": {"name": uid, "namespace": "team", "uid": uid},
@@ -204,7 +204,7 @@ mod tests {
     fn what_was_dropped_counts_as_stored_for_its_object_alone() {
         let unkept = Unkept::default();
         let now = Instant::now();
-        let (written, other) = (object("one", pruned()), object("other", pruned()));
+        let (written, other) = (object("one", &pruned()), object("other", &pruned()));
         assert_eq!(unkept.complete(&written), status(pruned()));
         unkept.learn(&status(whole()), &written, now);
         assert_eq!(unkept.complete(&written), status(whole()));
@@ -212,7 +212,7 @@ mod tests {
         let fields: Vec<_> = unkept.inner().fields.iter().cloned().collect();
         assert_eq!(fields, ["status.accelerators", "status.upstream.name"]);
         // What somebody else stored meanwhile stays.
-        let changed = object("one", json!({"arch": "amd64", "accelerators": ["GPU"]}));
+        let changed = object("one", &json!({"arch": "amd64", "accelerators": ["GPU"]}));
         let complete = unkept.complete(&changed);
         assert_eq!(complete.arch.as_deref(), Some("amd64"));
         assert_eq!(complete.accelerators, ["GPU"]);
@@ -224,7 +224,7 @@ mod tests {
     fn one_object_is_tried_a_minute_and_all_are_written_once_the_field_is_kept() {
         let unkept = Unkept::default();
         let now = Instant::now();
-        let (one, two) = (object("one", pruned()), object("two", pruned()));
+        let (one, two) = (object("one", &pruned()), object("two", &pruned()));
         assert!(!unkept.is_due(&one, now));
         unkept.learn(&status(whole()), &one, now);
         unkept.learn(&status(whole()), &two, now);
@@ -235,7 +235,7 @@ mod tests {
         // One of the fields is kept again.
         let mut kept = pruned();
         kept["accelerators"] = json!(["ASCEND"]);
-        let one = object("one", kept.clone());
+        let one = object("one", &kept.clone());
         unkept.learn(&status(whole()), &one, later);
         assert_eq!(
             unkept.complete(&two),
@@ -244,7 +244,7 @@ mod tests {
         );
         assert_eq!(unkept.complete(&one), status(whole()));
         // And the other.
-        let one = object("one", whole());
+        let one = object("one", &whole());
         unkept.learn(&status(whole()), &one, later);
         assert!(unkept.inner().fields.is_empty() && unkept.inner().dropped.is_empty());
     }
@@ -253,12 +253,12 @@ mod tests {
     fn a_crd_that_keeps_all_leaves_nothing_behind() {
         let unkept = Unkept::default();
         let now = Instant::now();
-        let one = object("one", whole());
+        let one = object("one", &whole());
         unkept.learn(&status(whole()), &one, now);
         assert!(unkept.inner().fields.is_empty() && unkept.inner().dropped.is_empty());
         assert!(!unkept.is_due(&one, now + TRY_EVERY));
         // A status that could not be read back says nothing.
-        let mut unread = object("one", whole());
+        let mut unread = object("one", &whole());
         unread.status = None;
         unkept.learn(&status(whole()), &unread, now);
         assert!(unkept.inner().fields.is_empty());

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 fn promised(page: &str) -> BTreeMap<u32, Vec<(String, String)>> {
     let mut tests: BTreeMap<u32, Vec<(String, String)>> = BTreeMap::new();
     let mut promise = None;
-    let section = page.split("\n## ").find(|part| part.starts_with("Promises"));
+    let section = page
+        .split("\n## ")
+        .find(|part| part.starts_with("Promises"));
     for line in section.unwrap().lines() {
         if let Some((number, _)) = line.split_once(". **") {
             tests.insert(number.parse().unwrap(), Vec::new());

@@ -16,7 +16,7 @@ fn a_digest_is_sha256_with_64_lower_case_hexadecimal_digits() {
         digits.clone(),
         format!("sha512:{digits}"),
         format!("{whole}0"),
-        whole.replacen("0", "", 1),
+        whole.replacen('0', "", 1),
         whole.replace('a', "A"),
         whole.replace('f', "g"),
         whole.replace('9', "/"),

@@ -117,6 +117,8 @@ fn mirrors_stand_for_their_originals_on_both_sides() {
         (public, vpc),
         (vpc, vpc),
         ("nginx:1", "mirror.example/hub/library/nginx:1"),
+        ("nginx:1", "mirror.example/hub/nginx:1"),
+        ("mirror.example/hub/nginx:1", "nginx:1"),
         ("quay.io/special/x:1", "mirror.example:443/hub/special/x:1"),
     ] {
         let world = World::of([declared("x", of_ref)]).configured(MIRRORED);
