@@ -213,7 +213,11 @@ impl Mirrors {
     }
 
     fn apply(&self, repository: &mut String) {
-        if let Some((from, to)) = self.rules.iter().find(|(from, _)| under(repository, from)) {
+        // A mirror's own name stands for nothing where the other side is a host without a path.
+        let stands = |(from, to): &&(String, String)| {
+            under(repository, from) && (repository.len() > from.len() || to.contains('/'))
+        };
+        if let Some((from, to)) = self.rules.iter().find(stands) {
             repository.replace_range(..from.len(), to);
             // What a mirror calls `hub/nginx` has its whole name at Docker Hub.
             if let Some((DOCKER, path)) = repository.split_once('/')

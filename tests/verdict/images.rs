@@ -124,6 +124,12 @@ fn mirrors_stand_for_their_originals_on_both_sides() {
         let world = World::of([declared("x", of_ref)]).configured(MIRRORED);
         assert_eq!(world.says(&pod(of_pod)), "Allow", "{of_ref} {of_pod}");
     }
+    let lines = [Mirror {
+        from: "mirror.example/hub".into(),
+        to: "quay.io".into(),
+    }];
+    let own = PodImage::parse("mirror.example/hub:1", &Mirrors::new(&lines).unwrap()).unwrap();
+    assert_eq!(own.repository(), "mirror.example/hub", "no host alone");
     let world = World::of([declared("x", "docker.io/a/b:1")]).configured(MIRRORED);
     assert_eq!(
         world.judge(&pod("mirror.example/hubs/a/b:1")).decision,
