@@ -7,6 +7,7 @@ mod known;
 mod nodes;
 mod properties;
 mod rules;
+mod standings;
 mod trust;
 mod workloads;
 pub(crate) mod world;

@@ -122,7 +122,9 @@ fn is_host(part: &str) -> bool {
 
 /// The host under its usual name: Docker's under one, and no port that is the default.
 fn normal_host(host: &str) -> &str {
-    let host = host.strip_suffix(":443").unwrap_or(host);
+    let named = host.strip_suffix(":443");
+    // With two ports it is no host, also not with one of them taken away.
+    let host = named.filter(|name| !name.contains(':')).unwrap_or(host);
     let docker = |name: &&str| host.eq_ignore_ascii_case(name);
     if ["docker.io", "index.docker.io"].iter().any(docker) {
         DOCKER

@@ -281,3 +281,46 @@ impl Lists {
         list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(n: usize) -> Vec<String> {
+        vec![format!("arch{n}")]
+    }
+
+    #[test]
+    fn what_goes_leaves_nothing_behind() {
+        let mut known = Known::default();
+        for n in 0..1_000 {
+            known.insert(KnownRef {
+                namespace: format!("n{n}"),
+                name: "a".into(),
+                image: Some(format!("a.example/r{n}:1")),
+                platforms: vec![format!("linux/arch{n}")],
+                ..KnownRef::default()
+            });
+            known.remove(&format!("n{n}"), "a");
+        }
+        assert!(known.names.is_empty() && known.repositories.is_empty());
+        assert!(known.lists.shared.len() <= 64);
+    }
+
+    #[test]
+    fn lists_in_use_are_in_memory_once_and_are_seldom_gone_through() {
+        let mut lists = Lists::default();
+        let mut sweeps = 0;
+        let mut share = |n| {
+            let before = lists.sweep_at;
+            let shared = lists.share(list(n));
+            sweeps += u32::from(lists.sweep_at != before);
+            shared
+        };
+        let held: Vec<_> = (0..1_000).map(&mut share).collect();
+        for (n, held) in held.iter().enumerate() {
+            assert!(Arc::ptr_eq(held, &share(n)), "{n}");
+        }
+        assert_eq!(sweeps, 5, "at 0, 64, 128, 256 and 512 lists");
+    }
+}

@@ -130,6 +130,8 @@ mod tests {
             places("spec.replicas[*].template", &object),
             ["spec.replicas.Master.template"]
         );
+        let odd = json!({"x-y": {"z_1": 1}});
+        assert_eq!(places("x-y.z_1", &odd), ["x-y.z_1"]);
         assert!(places("spec.tasks.template", &object).is_empty());
         assert!(places("spec[*][*][*]", &json!({"spec": 1})).is_empty());
     }
@@ -151,7 +153,8 @@ mod tests {
                 )
             );
         }
-        let long = vec!["a"; MOST_STEPS + 1].join(".");
-        assert!(FieldPath::parse(&long).unwrap_err().contains("32 steps"));
+        let steps = |count| FieldPath::parse(&vec!["a"; count].join("."));
+        assert!(steps(MOST_STEPS).is_ok());
+        assert!(steps(MOST_STEPS + 1).unwrap_err().contains("32 steps"));
     }
 }

@@ -188,10 +188,7 @@ impl<'a> PodSpec<'a> {
                 image: ImageField::of(Some(image)),
                 resources: Vec::new(),
             }],
-            nodes: Nodes {
-                bound: true,
-                ..Nodes::default()
-            },
+            nodes: Nodes::default(),
         }
     }
 }
@@ -311,10 +308,10 @@ mod tests {
     fn only_extended_resources_of_more_than_zero_count_from_requests_and_limits() {
         let pod = json!({"containers": [{"resources": {
             "requests": {"cpu": 1, "nvidia.com/gpu": "0", "a.b/c": 2, "hugepages-2Mi": "2Mi"},
-            "limits": {"a.b/c": 2, "d.e/f": "1", "g.h/i": 0, "j.k/l": "0.0", "m.n/o": null},
+            "limits": {"a.b/c": 2, "d.e/f": "1", "g.h/i": 0, "j.k/l": "0.0", "m.n/o": null, "p.q/r": "0.5"},
         }}]});
         let spec = PodSpec::read(&pod);
-        assert_eq!(spec.containers[0].resources, ["a.b/c", "d.e/f"]);
+        assert_eq!(spec.containers[0].resources, ["a.b/c", "d.e/f", "p.q/r"]);
     }
 
     #[test]

@@ -74,6 +74,23 @@ fn the_first_labels_are_kept_up_to_their_cap() {
 }
 
 #[test]
+fn a_whole_number_is_exact_however_large() {
+    for exact in [i64::MIN, -((1 << 53) + 1), (1 << 53) + 1, i64::MAX] {
+        assert_eq!(text::integer(&json!(exact)), Some(exact));
+        assert_eq!(text::integer(&json!(exact.to_string())), Some(exact));
+    }
+    assert_eq!(text::integer(&json!(1u64 << 63)), None);
+}
+
+#[test]
+fn an_empty_list_says_nothing_so_that_the_other_spelling_is_read() {
+    let answer = json!({"ImageId": "i", "Labels": [], "labels": [{"Key": "k", "Value": "v"}]});
+    let facts = facts_of(Api::Pai, &answer, None, None).unwrap();
+    let expected = BTreeMap::from([("k".to_owned(), "v".to_owned())]);
+    assert_eq!(facts.upstream.labels, expected);
+}
+
+#[test]
 fn a_label_has_its_whole_key_and_as_much_of_its_value_as_fits() {
     let (longest, longer) = ("k".repeat(text::LABEL_MAX), "k".repeat(text::LABEL_MAX + 1));
     let answer = json!({"ImageId": "i", "Labels": [

@@ -40,6 +40,11 @@ fn each_mistake_is_answered_with_the_field_and_the_fix() {
             "exempt: [busybox]",
             "exempt: \"busybox\" names no host: write it such as docker.io/library/busybox, or end it with / for everything under a host or path",
         ),
+        ("exempt: [team/app]", "exempt: \"team/app\" names no host"),
+        (
+            "exempt: ['busybox:1']",
+            "exempt: \"busybox:1\" names no host",
+        ),
         (
             "exempt: [team/]",
             "exempt: \"team\" is no HOST or HOST/PATH (the host is missing): write it such as registry.example.com/team",

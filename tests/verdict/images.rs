@@ -13,6 +13,7 @@ fn dockers_defaults_are_filled_in() {
     for (text, whole) in [
         ("nginx", "docker.io/library/nginx:latest"),
         ("nginx:1", "docker.io/library/nginx:1"),
+        ("cafe", "docker.io/library/cafe:latest"),
         ("team/app", "docker.io/team/app:latest"),
         ("docker.io/nginx:1", "docker.io/library/nginx:1"),
         ("index.docker.io/nginx:1", "docker.io/library/nginx:1"),
@@ -29,6 +30,8 @@ fn dockers_defaults_are_filled_in() {
     ] {
         assert_eq!(read(text).as_deref(), Ok(whole), "{text}");
     }
+    let long = "x".repeat(64);
+    assert_eq!(read(&long), Ok(format!("docker.io/library/{long}:latest")));
     assert_eq!(
         read(&format!("nginx@{A}")),
         Ok(format!("docker.io/library/nginx@{A}"))
@@ -45,12 +48,15 @@ fn what_no_node_would_pull_is_no_image() {
         ("Team/app", "host is missing"),
         ("a.example/Team/app", "lower-case"),
         ("a.example:x/app", "host must be"),
+        ("a.example:443:443/app", "host must be"),
+        ("docker.io:443:443/app", "host must be"),
         ("a.example/app:", "tag must be"),
         ("a.example/app@sha256:00", "behind @"),
         ("https://a.example/app", "https://"),
         (&"a".repeat(64), "image id"),
         (&format!("a.example/{}", "a".repeat(250)), "255"),
-        (&"a/".repeat(600), "too long"),
+        (&format!("a.example/{}", "a".repeat(1014)), "255"),
+        (&format!("a.example/{}", "a".repeat(1015)), "too long"),
     ] {
         let error = read(text).unwrap_err();
         assert!(error.contains(why), "{text:?}: {error}");
@@ -150,6 +156,28 @@ fn a_mirror_may_be_exempt_by_either_name() {
             world.says(&pod("m.example/hub/library/nginx")) == "Allow",
             passes,
             "{exempt}"
+        );
+    }
+}
+
+#[test]
+fn an_exemption_with_a_tag_is_of_that_tag_alone_and_latest_is_one() {
+    let (untagged, latest) = ("a.example/b", "a.example/b:latest");
+    let whole = format!("{latest}@{A}");
+    for (exempt, image, passes) in [
+        (untagged, "a.example/b:1", true),
+        (untagged, untagged, true),
+        (latest, "a.example/b:1", false),
+        (latest, untagged, true),
+        (&whole, "a.example/b:1", false),
+        (&whole, latest, false),
+        (&whole, &whole, true),
+    ] {
+        let world = World::of([]).configured(&format!("exempt: ['{exempt}']"));
+        assert_eq!(
+            world.says(&pod(image)) == "Allow",
+            passes,
+            "{exempt} {image}"
         );
     }
 }

@@ -1,9 +1,12 @@
 //! What the index takes from an ImageRef as the API server has it.
 
-use super::world::{A, B, TORCH, World, pod, pod_with};
-use imageref::admission::{KnownRef, Unusable};
+use super::world::{A, B, TORCH, World, declared, pod, pod_with};
+use imageref::admission::{
+    Configuration, Context, Decision, Known, KnownRef, Unusable, extract, verdict,
+};
 use imageref::api::{ImageRef, ProviderKind};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn image_ref(status: &Value) -> KnownRef {
     let object: ImageRef = serde_json::from_value(json!({
@@ -98,6 +101,55 @@ fn a_new_reference_and_one_through_an_unknown_kind_approve_nothing() {
     assert_eq!(odd.provider, None);
     let world = World::of([new, odd]).configured("trust: any");
     assert!(world.says(&pod(&format!("{TORCH}:1"))).starts_with("Deny"));
+}
+
+#[test]
+fn a_platform_that_is_not_known_leaves_it_to_the_architecture_that_is_stated() {
+    for odd in ["unknown/unknown", "linux/unknown", "linux/", "linux"] {
+        let known = KnownRef {
+            arch: Some("arm64".into()),
+            platforms: vec![odd.into()],
+            ..declared("torch", &format!("{TORCH}:1"))
+        };
+        let world = World::of([known]);
+        for (arch, passes) in [("arm64", true), ("amd64", false), ("unknown", false)] {
+            let nodes = json!({"nodeSelector": {"kubernetes.io/arch": arch}});
+            let says = world.says(&pod_with(&format!("{TORCH}:1"), nodes));
+            assert_eq!(says == "Allow", passes, "{odd} {arch}: {says}");
+        }
+    }
+}
+
+#[test]
+fn a_reference_that_goes_leaves_its_neighbours_where_they_are() {
+    let image = |tag: &str| format!("{TORCH}:{tag}");
+    let mut known = Known::default();
+    assert!(known.is_empty());
+    for name in ["a", "b", "team-b/a"] {
+        known.insert(declared(name, &image(name.rsplit('/').next().unwrap())));
+    }
+    known.remove("team-a", "a");
+    known.remove("team-a", "never-there");
+    assert_eq!((known.len(), known.is_empty()), (2, false));
+    let configuration = Configuration::default();
+    let says = |known: &Known, tag: &str| {
+        let object = pod(&image(tag));
+        let labels = BTreeMap::from([("imageref.dev/admission".into(), "enforce".into())]);
+        let context = Context::of_namespace("team-a", &labels);
+        let workload = extract(&object, &configuration).unwrap();
+        verdict(&workload, None, &context, known, &configuration).decision
+    };
+    assert_eq!(says(&known, "b"), Decision::Allow);
+    assert_eq!(says(&known, "a"), Decision::Deny);
+    known.insert(declared("b", &image("c")));
+    assert_eq!(says(&known, "b"), Decision::Deny, "replaced");
+    assert_eq!(says(&known, "c"), Decision::Allow);
+    known.insert(KnownRef {
+        image: None,
+        ..declared("b", &image("c"))
+    });
+    known.remove("team-b", "a");
+    assert!(known.is_empty(), "one without an image is in no verdict");
 }
 
 #[test]

@@ -8,6 +8,7 @@ const POOLS: &str = "
 defaultArchitectures: [amd64]
 pools:
 - {labels: {pool: kunpeng}, architectures: [arm64]}
+- {labels: {pool: ascend}, architectures: [arm64]}
 - {labels: {pool: mixed}, architectures: [amd64, arm64]}
 - {labels: {vendor: huawei, size: big}, architectures: [arm64]}
 ";
@@ -145,6 +146,8 @@ fn a_pool_that_the_pod_is_sure_to_land_in_decides() {
             ARM,
         ),
         (expression("pool", "In", &["kunpeng"]), ARM),
+        (expression("pool", "In", &["kunpeng", "ascend"]), ARM),
+        (expression("pool", "In", &["kunpeng", "mixed"]), BOTH),
         (expression("pool", "In", &["kunpeng", "other"]), BOTH),
         (expression("pool", "NotIn", &["kunpeng"]), BOTH),
         (expression("pool", "Exists", &[]), BOTH),
@@ -177,7 +180,10 @@ fn a_message_names_the_architectures_of_the_pod_and_not_all_there_are() {
         ..declared("torch", &format!("{TORCH}:1"))
     };
     let world = World::of([known]);
-    let fields = expression("kubernetes.io/arch", "In", &["s390x", "amd64"]);
+    let fields = affinity(&json!([{"matchExpressions": [
+        {"key": "kubernetes.io/arch", "operator": "In", "values": ["s390x", "amd64"]},
+        {"key": "rack", "operator": "In", "values": ["r1"]},
+    ]}]));
     let problem = &world
         .judge(&pod_with(&format!("{TORCH}:1"), fields))
         .findings[0]

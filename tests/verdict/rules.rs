@@ -106,6 +106,15 @@ fn another_digest_is_answered_with_the_right_one() {
 }
 
 #[test]
+fn another_tag_is_what_is_wrong_also_where_a_digest_stands_beside_it() {
+    let world = World::of([declared("torch", &image(":1"))]);
+    let tail = format!(":2@{A}");
+    let expected = at(&tail)
+        + &format!("ImageRef team-a/torch stands for the tag 1 (OtherTag). Use {TORCH}:1.");
+    assert_eq!(world.says(&pod(&image(&tail))), expected);
+}
+
+#[test]
 fn a_digest_that_nobody_can_confirm_is_refused() {
     let world = World::of([declared("torch", &image(":1"))]);
     let tail = format!(":1@{B}");

@@ -214,3 +214,39 @@ fn places(entry: &Arc<Entry>) -> impl Iterator<Item = Filed> {
         entry: entry.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A set goes by `cmp` alone; the traits that it asks for must not say otherwise.
+    #[test]
+    fn keys_are_equal_where_their_order_is() {
+        let entry = |name: &str| {
+            Arc::new(Entry {
+                namespace: "n".into(),
+                name: name.into(),
+                repository: "a.example/r".into(),
+                provider: None,
+                image: "a.example/r:1".into(),
+                tag: Some("1".into()),
+                digest: None,
+                architectures: [].into(),
+                accelerators: [].into(),
+                follows_tag: false,
+                unusable: None,
+            })
+        };
+        let (a, b) = (entry("a"), entry("b"));
+        let filed: Vec<_> = places(&a).chain(places(&b)).chain(places(&a)).collect();
+        for (x, y) in filed.iter().flat_map(|x| filed.iter().map(move |y| (x, y))) {
+            let order = x.cmp(y);
+            assert_eq!(x == y, order.is_eq());
+            assert_eq!(x.partial_cmp(y), Some(order));
+            let (x, y): (&dyn Keyed, &dyn Keyed) = (x, y);
+            assert_eq!(x.cmp(y), order);
+            assert_eq!(x == y, order.is_eq());
+            assert_eq!(x.partial_cmp(y), Some(order));
+        }
+    }
+}
