@@ -121,7 +121,7 @@ soak: tools ## Faults for MINUTES=60, and what memory, connections and tasks com
 	@tests/cluster/build.sh servers & control_plane=$$!; \
 	  trap 'kill $$control_plane 2>/dev/null || true' EXIT; \
 	  $(CARGO) build --release --bin imageref; \
-	  $(CARGO) build -p chaos; \
+	  $(CARGO) build -p imageref -p chaos --bins; \
 	  wait $$control_plane; trap - EXIT
 	@target/debug/chaos --soak $(or $(MINUTES),60) --refs $(or $(REFS),2000) --operator target/release/imageref --out target/soak \
 	  $(if $(SEED),--seed $(SEED))

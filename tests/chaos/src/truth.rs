@@ -1,6 +1,6 @@
 //! What each image is, and what it was until when.
 //!
-//! Owns every change of an image, at the platform and in the registry. Must not know what the operator
+//! Owns every change of an image, at the platform and in the registry, and of the clock. Must not know what the operator
 //! says. The invariant that would break first: a version begins before anybody could be told of it.
 
 use crate::depot::Depot;
@@ -36,6 +36,7 @@ pub(crate) struct Version<T> {
 pub(crate) struct Past {
     images: BTreeMap<String, Vec<Version<Image>>>,
     digests: BTreeMap<String, Vec<Version<String>>>,
+    leaps: Vec<Duration>,
 }
 
 impl Past {
@@ -49,6 +50,16 @@ impl Past {
     pub(crate) fn digest(&mut self, path: &str, since: Duration, what: String) {
         let versions = self.digests.entry(path.to_owned()).or_default();
         versions.push(Version { since, what });
+    }
+
+    /// The clock of the processes goes forward by an hour: what they noted before is that much older to them.
+    pub(crate) fn leap(&mut self, at: Duration) {
+        self.leaps.push(at);
+    }
+
+    /// Whether the clock went forward by an hour between two times.
+    pub(crate) fn leapt(&self, from: Duration, to: Duration) -> bool {
+        self.leaps.iter().any(|at| (from..=to).contains(at))
     }
 
     /// What an image was at some time between two, oldest first.
@@ -174,6 +185,11 @@ impl Truth {
         let digest = self.depot.push(repository, tag, note).await?;
         self.past().digest(&path, begun, digest);
         Ok(())
+    }
+
+    /// The clock of the processes is about to go forward by an hour.
+    pub(crate) fn leap(&self) {
+        self.past().leap(self.now());
     }
 
     fn past(&self) -> MutexGuard<'_, Past> {

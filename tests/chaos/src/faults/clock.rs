@@ -46,13 +46,17 @@ pub(crate) const FAULTS: &[Fault] = &[
 ];
 
 async fn jump(world: &mut World, seconds: i64) -> Result<()> {
-    set(world, seconds)?;
+    set(world, seconds, seconds)?;
     let held = world.hold(HELD).await;
-    set(world, 0)?;
+    set(world, 0, -seconds)?;
     held
 }
 
-fn set(world: &World, seconds: i64) -> Result<()> {
+/// Sets how far the clocks are ahead, which moves them `by` so many seconds.
+fn set(world: &World, seconds: i64, by: i64) -> Result<()> {
+    if by >= HOUR_S {
+        world.truth.leap();
+    }
     let mut all = world.beliefs.iter();
     all.try_for_each(|belief| belief.set_clock(seconds))
 }

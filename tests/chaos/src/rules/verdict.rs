@@ -37,8 +37,11 @@ pub(crate) fn verdicts_kept(key: &Key, seen: &[Seen], past: &Past) -> Vec<Violat
         let known = images(&said.asks, past, said.at);
         let has_reason = match status.ready {
             Ready::False => known.iter().any(|image| !may_be_used(&said.asks, image)),
-            _ => stale
-                .is_some_and(|since| said.at.saturating_sub(since) + ALLOWANCE >= MAX_STALENESS),
+            // To a process, what was stale before its clock went forward has been so for an hour.
+            _ => stale.is_some_and(|since| {
+                said.at.saturating_sub(since) + ALLOWANCE >= MAX_STALENESS
+                    || past.leapt(since.saturating_sub(ALLOWANCE), said.at)
+            }),
         };
         if !has_reason {
             let what = format!("Ready went without a reason: {status:?}");
@@ -101,6 +104,21 @@ mod tests {
             said(901, Some(not_ready(Ready::Unknown))),
         ];
         assert_eq!(found(again, &past), 1, "it was confirmed meanwhile");
+    }
+
+    #[test]
+    fn what_was_stale_before_the_clock_went_forward_by_an_hour_may_expire_and_nothing_else() {
+        let mut past = past();
+        past.leap(seconds(200));
+        let expired = not_ready(Ready::Unknown);
+        let before = [said(1, Some(stale())), said(201, Some(expired.clone()))];
+        assert_eq!(found(before, &past), 0);
+        let never_stale = [said(1, Some(status())), said(201, Some(expired.clone()))];
+        assert_eq!(found(never_stale, &past), 1);
+        let too_early = [said(1, Some(stale())), said(199, Some(expired.clone()))];
+        assert_eq!(found(too_early, &past), 1);
+        let after = [said(280, Some(stale())), said(290, Some(expired))];
+        assert_eq!(found(after, &past), 1);
     }
 
     #[test]
