@@ -25,6 +25,7 @@ mod chance;
 mod cloud;
 mod history;
 mod operator;
+mod registry;
 mod rules;
 mod server;
 mod store;

@@ -5,16 +5,18 @@
 //! clock and its executor are simulated.
 
 use super::cloud::Weather;
+use super::rules::calls::{BURST, RATE};
 use super::server::serve;
 use super::world::{Who, World, milliseconds};
 use crate::cloud::gate::Limits;
 use crate::cloud::identity::{Clock, Exchanger, IdentityEndpoints};
 use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::transport::{Answer, Request, StandIn};
-use crate::cloud::{AllowedEndpoints, Clouds, Entropy, Network};
+use crate::cloud::{AllowedEndpoints, Clouds, DerivedSigning, Entropy, Network};
 use crate::controller::lease::{Claim, Election, Times};
 use crate::controller::{Config, Share, run_by};
 use crate::facts::{Failure, FailureKind};
+use crate::registry::{LoginEndpoints, Logins, Reader, Registries, RegistryHosts, RegistryOptions};
 use futures::FutureExt as _;
 use kube::Client;
 use kube::client::Body;
@@ -147,6 +149,27 @@ async fn answer(
     })
 }
 
+/// What asks registries, with the budget of a provider.
+fn reader(world: &Arc<World>, who: Who, clock: &Clock) -> Reader {
+    let options = RegistryOptions {
+        clock: clock.clone(),
+        limits: Limits {
+            requests_per_second: RATE.try_into().unwrap(),
+            burst: BURST.try_into().unwrap(),
+            ..Limits::default()
+        },
+        ..RegistryOptions::default()
+    };
+    let registries = Registries::new(Network::default(), RegistryHosts::default(), options);
+    let registries = registries
+        .unwrap()
+        .with_stand_in(super::registry::stand_in(world, who));
+    // Asked for nothing: no provider shows its own login.
+    let endpoints = LoginEndpoints::default();
+    let logins = Logins::new(Network::default(), endpoints, DerivedSigning::Never);
+    Reader::new(registries, logins.unwrap())
+}
+
 fn config(instance: usize) -> Config {
     Config {
         operator_namespace: "system".into(),
@@ -186,7 +209,8 @@ async fn life(world: Arc<World>, who: Who, stop: CancellationToken) {
     let clouds = Clouds::with_entropy(Network::default(), entropy).unwrap();
     let clouds = clouds.with_stand_in(platform(&world, who));
     let exchanger = Exchanger::new(Network::default(), IdentityEndpoints::default()).unwrap();
-    let clients = (clouds, exchanger.with_clock(clock.clone()), None);
+    let reader = reader(&world, who, &clock);
+    let clients = (clouds, exchanger.with_clock(clock.clone()), Some(reader));
     let told = (Arc::default(), Arc::default());
     let work = run_by(clock, client, clients, config(who.instance), told, stop);
     tokio::select! {

@@ -6,15 +6,17 @@
 
 pub(super) mod calls;
 mod catalogue;
+mod digest;
 pub(super) mod end;
 mod status;
 
 use super::operator::TIMES;
+use super::registry::{Weather, tag_of};
 use super::store::{Key, Store};
 use super::world::{Inner, Who};
 use hyper::Method;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(super) const SECOND: u64 = 1000;
@@ -31,6 +33,7 @@ pub(super) struct Rules {
     /// Lease writes under way: when they were sent.
     sent: BTreeMap<usize, u64>,
     pub(super) calls: calls::Calls,
+    registry_calls: calls::Calls,
     pub(super) refs: BTreeMap<String, status::Known>,
     pub(super) catalogues: BTreeMap<Key, u64>,
     /// Up to which version of the store each process was told of references.
@@ -41,7 +44,10 @@ pub(super) struct Rules {
     pub(super) meant: BTreeMap<Key, Vec<(u64, String)>>,
     /// When something last happened that concerns every reference.
     pub(super) stir: u64,
+    /// When something last happened at the registry that concerns all who ask it.
+    registry_stir: u64,
     pub(super) outage: Option<status::Outage>,
+    pub(super) registry_outage: Option<status::Outage>,
     holder: Option<String>,
 }
 
@@ -95,12 +101,13 @@ impl Rules {
     /// Something happened that concerns every reference.
     pub(super) fn stirred(&mut self, now: u64) {
         self.stir = now;
-        self.outage = None;
+        (self.outage, self.registry_outage) = (None, None);
     }
 
     /// What must hold after every step.
     pub(super) fn hold(inner: &Inner, now: u64) -> Held {
-        status::not_used_too_long(inner, now)
+        status::not_used_too_long(inner, now)?;
+        digest::told_in_time(inner, now)
     }
 }
 
@@ -151,8 +158,88 @@ pub(super) fn asked(inner: &mut Inner, who: Who, key: &str, path: &str, now: u64
     let settled = status::settled_since(inner, who, (key, path), now);
     let by_its_clock = inner.instances[who.instance].clock(now);
     let calls = &mut inner.rules.calls;
-    calls.in_budget(who, key, path, by_its_clock)?;
-    calls.needed(who, key, path, settled, now)
+    let asker = calls::asker(who, key, path);
+    calls.in_budget(&asker, by_its_clock)?;
+    calls.needed(&asker, path, settled, now)
+}
+
+/// The registry is asked, by whomever.
+pub(super) fn asked_registry(
+    inner: &mut Inner,
+    who: Who,
+    (is_head, path): (bool, &str),
+    now: u64,
+) -> Held {
+    let by_its_clock = inner.instances[who.instance].clock(now);
+    let need = tag_of(path).and_then(|tag| digest::need(inner, who, &tag, now));
+    let is_well = inner.registry.weather == Weather::Fine;
+    let calls = &mut inner.rules.registry_calls;
+    let asker = calls::asker(who, "who has no login", "");
+    if !is_well {
+        calls.forget(&asker);
+    }
+    calls.in_budget(&asker, by_its_clock)?;
+    match need {
+        None => Ok(()),
+        Some((since, true)) => {
+            let what = if is_head {
+                format!("HEAD {path}")
+            } else {
+                path.to_owned()
+            };
+            calls.needed(&asker, &what, Some(since), now)
+        }
+        Some((since, false)) if calls::is_past(since, now) => Err(format!(
+            "{path} is asked for, and nobody needs its digest since {} s",
+            (now - since) / SECOND
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The registry's answer reaches a process; not right is any that comes of a fault. A pause is in seconds.
+pub(super) fn heard_registry(
+    inner: &mut Inner,
+    who: Who,
+    (is_head, path): (bool, &str),
+    (is_right, pause): (bool, Option<u64>),
+    now: u64,
+) {
+    let by_its_clock = inner.instances[who.instance].clock(now);
+    if !is_right {
+        registry_stirred(inner, now);
+    }
+    let calls = &mut inner.rules.registry_calls;
+    let asker = calls::asker(who, "who has no login", "");
+    let pause = pause.map(|seconds| by_its_clock + seconds * SECOND);
+    // What was read whole need not be asked for by its headers, either.
+    calls.heard(&asker, &format!("HEAD {path}"), is_right, pause, now);
+    if !is_head {
+        calls.heard(&asker, path, is_right, pause, now);
+    }
+}
+
+/// An outage of the registry begins.
+pub(super) fn registry_fails(inner: &mut Inner, now: u64) {
+    let is_alone = inner.cloud.weather == super::cloud::Weather::Fine;
+    let outage = is_alone.then(|| status_outage(inner, now));
+    registry_stirred(inner, now);
+    inner.rules.registry_outage = outage;
+}
+
+/// Something happened at the registry: what an outage of the platform costs is open for all who ask both.
+pub(super) fn registry_stirred(inner: &mut Inner, now: u64) {
+    let refs = inner
+        .store
+        .objects
+        .iter()
+        .filter(|(key, _)| key.0 == "imagerefs");
+    let ask = refs.filter(|(_, object)| digest::asks(object));
+    let ask: BTreeSet<_> = ask.map(|(_, object)| uid(object)).collect();
+    inner.rules.registry_stir = now;
+    if let Some(outage) = &mut inner.rules.outage {
+        outage.writes.retain(|uid, _| !ask.contains(uid));
+    }
 }
 
 /// The platform's answer reaches a process.
@@ -166,28 +253,36 @@ pub(super) fn heard(
 ) {
     if status != 200 {
         inner.rules.stir = now;
+        inner.rules.registry_outage = None;
     }
     let pause = pause.map(|pause| {
         let by_its_clock = inner.instances[who.instance].clock(now);
         by_its_clock + u64::try_from(pause.as_millis()).unwrap()
     });
-    inner.rules.calls.heard(who, key, path, status, pause, now);
+    let asker = calls::asker(who, key, path);
+    inner
+        .rules
+        .calls
+        .heard(&asker, path, status == 200, pause, now);
+}
+
+fn uid(object: &Value) -> String {
+    let uid = object["metadata"]["uid"].as_str();
+    uid.unwrap_or_default().to_owned()
 }
 
 /// What an outage that begins now may cost.
 pub(super) fn status_outage(inner: &Inner, now: u64) -> status::Outage {
-    let settled = |object: &&Value| condition(object, "Ready") == Some(("True", "Resolved"));
+    let registry_settled = now > inner.rules.registry_stir + status::SETTLES;
+    let settled = |object: &&Value| {
+        condition(object, "Ready") == Some(("True", "Resolved"))
+            && (registry_settled || !digest::asks(object))
+    };
     let of_kind = inner
         .store
         .objects
         .iter()
         .filter(|(key, _)| key.0 == "imagerefs");
-    let uid = |object: &Value| {
-        object["metadata"]["uid"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
     let writes = of_kind
         .map(|(_, object)| object)
         .filter(settled)
