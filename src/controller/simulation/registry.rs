@@ -238,7 +238,7 @@ async fn answer(
     let what = format!("{} {method} {path}", who.instance);
     let mut draw = world.draw(&what);
     world.step("registry", &format!("{what} is asked"), |inner, now| {
-        super::rules::asked_registry(inner, who, (is_head, &path), now)
+        super::rules::registry::asked(inner, who, (is_head, &path), now)
     });
     tokio::time::sleep(milliseconds(draw.within(20..300))).await;
     let (weather, calm) = {
@@ -284,7 +284,7 @@ async fn answer(
         |inner, now| {
             let is_right = weather == Weather::Fine && !stray;
             let said = (is_right, said.retry_after);
-            super::rules::heard_registry(inner, who, (is_head, &path), said, now);
+            super::rules::registry::heard(inner, who, (is_head, &path), said, now);
             Ok(())
         },
     );

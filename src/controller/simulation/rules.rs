@@ -8,15 +8,15 @@ pub(super) mod calls;
 mod catalogue;
 mod digest;
 pub(super) mod end;
+pub(super) mod registry;
 mod status;
 
 use super::operator::TIMES;
-use super::registry::{Weather, tag_of};
 use super::store::{Key, Store};
 use super::world::{Inner, Who};
 use hyper::Method;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(super) const SECOND: u64 = 1000;
@@ -163,85 +163,6 @@ pub(super) fn asked(inner: &mut Inner, who: Who, key: &str, path: &str, now: u64
     calls.needed(&asker, path, settled, now)
 }
 
-/// The registry is asked, by whomever.
-pub(super) fn asked_registry(
-    inner: &mut Inner,
-    who: Who,
-    (is_head, path): (bool, &str),
-    now: u64,
-) -> Held {
-    let by_its_clock = inner.instances[who.instance].clock(now);
-    let need = tag_of(path).and_then(|tag| digest::need(inner, who, &tag, now));
-    let is_well = inner.registry.weather == Weather::Fine;
-    let calls = &mut inner.rules.registry_calls;
-    let asker = calls::asker(who, "who has no login", "");
-    if !is_well {
-        calls.forget(&asker);
-    }
-    calls.in_budget(&asker, by_its_clock)?;
-    match need {
-        None => Ok(()),
-        Some((since, true)) => {
-            let what = if is_head {
-                format!("HEAD {path}")
-            } else {
-                path.to_owned()
-            };
-            calls.needed(&asker, &what, Some(since), now)
-        }
-        Some((since, false)) if calls::is_past(since, now) => Err(format!(
-            "{path} is asked for, and nobody needs its digest since {} s",
-            (now - since) / SECOND
-        )),
-        Some(_) => Ok(()),
-    }
-}
-
-/// The registry's answer reaches a process; not right is any that comes of a fault. A pause is in seconds.
-pub(super) fn heard_registry(
-    inner: &mut Inner,
-    who: Who,
-    (is_head, path): (bool, &str),
-    (is_right, pause): (bool, Option<u64>),
-    now: u64,
-) {
-    let by_its_clock = inner.instances[who.instance].clock(now);
-    if !is_right {
-        registry_stirred(inner, now);
-    }
-    let calls = &mut inner.rules.registry_calls;
-    let asker = calls::asker(who, "who has no login", "");
-    let pause = pause.map(|seconds| by_its_clock + seconds * SECOND);
-    // What was read whole need not be asked for by its headers, either.
-    calls.heard(&asker, &format!("HEAD {path}"), is_right, pause, now);
-    if !is_head {
-        calls.heard(&asker, path, is_right, pause, now);
-    }
-}
-
-/// An outage of the registry begins.
-pub(super) fn registry_fails(inner: &mut Inner, now: u64) {
-    let is_alone = inner.cloud.weather == super::cloud::Weather::Fine;
-    let outage = is_alone.then(|| status_outage(inner, now));
-    registry_stirred(inner, now);
-    inner.rules.registry_outage = outage;
-}
-
-/// Something happened at the registry: what an outage of the platform costs is open for all who ask both.
-pub(super) fn registry_stirred(inner: &mut Inner, now: u64) {
-    let refs = inner
-        .store
-        .objects
-        .iter()
-        .filter(|(key, _)| key.0 == "imagerefs");
-    let ask = refs.filter(|(_, object)| digest::asks(object));
-    let ask: BTreeSet<_> = ask.map(|(_, object)| uid(object)).collect();
-    inner.rules.registry_stir = now;
-    if let Some(outage) = &mut inner.rules.outage {
-        outage.writes.retain(|uid, _| !ask.contains(uid));
-    }
-}
-
 /// The platform's answer reaches a process.
 pub(super) fn heard(
     inner: &mut Inner,
@@ -251,7 +172,8 @@ pub(super) fn heard(
     (status, pause): (u16, Option<Duration>),
     now: u64,
 ) {
-    if status != 200 {
+    // That an image is not there is no fault.
+    if !matches!(status, 200 | 400) {
         inner.rules.stir = now;
         inner.rules.registry_outage = None;
     }
@@ -260,10 +182,8 @@ pub(super) fn heard(
         by_its_clock + u64::try_from(pause.as_millis()).unwrap()
     });
     let asker = calls::asker(who, key, path);
-    inner
-        .rules
-        .calls
-        .heard(&asker, path, status == 200, pause, now);
+    let calls = &mut inner.rules.calls;
+    calls.heard(&asker, path, status == 200, pause, now);
 }
 
 fn uid(object: &Value) -> String {

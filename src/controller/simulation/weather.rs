@@ -7,7 +7,7 @@ use super::chance::Draw;
 use super::cloud::{IMAGES, Weather, id};
 use super::registry;
 use super::rules::{MINUTE, SECOND};
-use super::rules::{registry_fails, registry_stirred, status_outage};
+use super::rules::{registry as registry_rules, status_outage};
 use super::users::{change_provider, mend, user};
 use super::world::{INSTANCES, Inner, Way, World, milliseconds};
 use std::sync::Arc;
@@ -148,7 +148,7 @@ async fn registry(world: &World, draw: &mut Draw) {
         &format!("the registry is {kind:?}"),
         |inner, now| {
             inner.registry.weather = kind;
-            registry_fails(inner, now);
+            registry_rules::fails(inner, now);
             Ok(())
         },
     );
@@ -158,7 +158,7 @@ async fn registry(world: &World, draw: &mut Draw) {
     }
     world.step("weather", "the registry is well again", |inner, now| {
         inner.registry.weather = Weather::Fine;
-        registry_stirred(inner, now);
+        registry_rules::stirred(inner, now);
         Ok(())
     });
 }
@@ -252,7 +252,7 @@ pub(super) fn calm(world: &World) {
         inner.calm = true;
         inner.cloud.weather = Weather::Fine;
         inner.registry.weather = registry::Weather::Fine;
-        registry_stirred(inner, now);
+        registry_rules::stirred(inner, now);
         for instance in &mut inner.instances {
             instance.way = Way::Fine;
         }

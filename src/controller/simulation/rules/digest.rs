@@ -3,7 +3,7 @@
 
 use super::status::{Known, LATE, provider_of, text, time};
 use super::{Held, MINUTE, SECOND, condition, status};
-use crate::controller::simulation::cloud::id;
+use crate::controller::simulation::cloud::{Weather, id};
 use crate::controller::simulation::registry::{HOST, Push};
 use crate::controller::simulation::world::{Inner, Who};
 use serde_json::Value;
@@ -135,8 +135,11 @@ pub(super) fn need(inner: &Inner, who: Who, tag: &str, now: u64) -> Option<(u64,
 }
 
 /// What the platform says is told in time, whatever the registry does; and so is what the registry says,
-/// unless that fails.
+/// unless that fails. An outage of the platform may be a long one.
 pub(super) fn told_in_time(inner: &Inner, now: u64) -> Held {
+    if inner.cloud.weather != Weather::Fine {
+        return Ok(());
+    }
     let refs = inner.store.objects.iter();
     for (key, object) in refs.filter(|(key, _)| key.0 == "imagerefs") {
         let image = inner
