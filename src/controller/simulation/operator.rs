@@ -6,6 +6,7 @@
 
 use super::cloud::Weather;
 use super::rules::calls::{BURST, RATE};
+use super::rules::{MINUTE, SECOND};
 use super::server::serve;
 use super::world::{Who, World, milliseconds};
 use crate::cloud::gate::Limits;
@@ -50,11 +51,21 @@ fn client(world: &Arc<World>, who: Who, claim: Option<&Claim>) -> Client {
             let instance = who.instance;
             let writes = *request.method() == hyper::Method::PATCH;
             let freezes = writes.then(|| world.lock().instances[instance].freezes_at_write.take());
-            if let Some(lasts) = freezes.flatten() {
-                world.freeze(instance, lasts);
-            }
-            world.awake(instance).await;
-            claimed.call(request).await
+            let Some(lasts) = freezes.flatten() else {
+                world.awake(instance).await;
+                return claimed.call(request).await;
+            };
+            world.freeze(instance, lasts);
+            // In a task of its own: in a frozen process no timeout gives up a request, which is the first
+            // thing that goes on.
+            let sent = async move {
+                world.awake(instance).await;
+                if !world.is_alive(who) {
+                    return Err("the process has ended".into());
+                }
+                claimed.call(request).await
+            };
+            tokio::spawn(sent).await?
         }
     });
     Client::new(queued, "default")
@@ -97,7 +108,7 @@ async fn answer(
     tokio::time::sleep(milliseconds(draw.within(20..400))).await;
     let (weather, calm) = {
         let inner = world.lock();
-        (inner.cloud.weather, inner.calm)
+        (inner.cloud.weather_of(&key), inner.calm)
     };
     let stray = !calm && draw.one_in(400);
     let broken = || Failure::new(FailureKind::Unreachable, "the connection broke");
@@ -111,6 +122,11 @@ async fn answer(
         Weather::Failing => (500, fault("ModelArts.5039")),
         Weather::Throttling => {
             retry_after = Some(Duration::from_secs(draw.within(5..90)));
+            (429, fault("ModelArts.6101"))
+        }
+        Weather::Pausing => {
+            let left = world.lock().cloud.well_at.saturating_sub(world.now());
+            retry_after = Some(milliseconds(left.clamp(SECOND, 40 * MINUTE)));
             (429, fault("ModelArts.6101"))
         }
         Weather::Garbled => (200, serde_json::json!({"hello": "world"})),

@@ -196,6 +196,7 @@ pub(super) fn status_outage(inner: &Inner, now: u64) -> status::Outage {
     let registry_settled = now > inner.rules.registry_stir + status::SETTLES;
     let settled = |object: &&Value| {
         condition(object, "Ready") == Some(("True", "Resolved"))
+            && inner.befalls(object)
             && (registry_settled || !digest::asks(object))
     };
     let of_kind = inner

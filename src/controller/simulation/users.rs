@@ -40,6 +40,13 @@ fn provider(team: usize) -> (&'static str, Key, Key) {
     }
 }
 
+/// Whose provider it is.
+pub(super) fn account_of(of: &Key) -> &'static str {
+    let mut accounts = (0..3).map(provider);
+    let found = accounts.find(|(_, _, key)| key == of);
+    found.map_or("", |(account, ..)| account)
+}
+
 fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)

@@ -8,7 +8,7 @@ use super::cloud::{IMAGES, Weather, id};
 use super::registry;
 use super::rules::{MINUTE, SECOND};
 use super::rules::{registry as registry_rules, status_outage};
-use super::users::{change_provider, mend, user};
+use super::users::{ACCOUNTS, change_provider, mend, user};
 use super::world::{INSTANCES, Inner, Way, World, milliseconds};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -152,7 +152,12 @@ async fn registry(world: &World, draw: &mut Draw) {
             Ok(())
         },
     );
-    let until = world.now() + draw.within(MINUTE..20 * MINUTE);
+    let lasts = if draw.one_in(8) {
+        60 * MINUTE..150 * MINUTE
+    } else {
+        MINUTE..20 * MINUTE
+    };
+    let until = world.now() + draw.within(lasts);
     while world.now() < until && !world.lock().calm {
         tokio::time::sleep(milliseconds((until - world.now()).min(MINUTE))).await;
     }
@@ -171,26 +176,28 @@ async fn cloud(world: &World, draw: &mut Draw) {
         Weather::Throttling,
         Weather::Garbled,
         Weather::Empty,
+        Weather::Pausing,
     ];
     let kind = *draw.pick(&kinds);
-    let lasts = if draw.one_in(10) {
-        60 * MINUTE..240 * MINUTE
-    } else {
-        MINUTE..20 * MINUTE
+    let lasts = match kind {
+        Weather::Pausing => 60 * MINUTE..110 * MINUTE,
+        _ if draw.one_in(10) => 60 * MINUTE..240 * MINUTE,
+        _ => MINUTE..20 * MINUTE,
     };
+    let until = world.now() + draw.within(lasts);
+    let only = *draw.pick(&ACCOUNTS);
     world.step(
         "weather",
         &format!("the platform is {kind:?}"),
         |inner, now| {
             inner.cloud.weather = kind;
+            (inner.cloud.well_at, inner.cloud.only) = (until, only);
             inner.rules.outage = Some(status_outage(inner, now));
             inner.rules.stir = now;
             inner.rules.registry_outage = None;
             Ok(())
         },
     );
-    let lasts = draw.within(lasts);
-    let until = world.now() + lasts;
     while world.now() < until && !world.lock().calm {
         tokio::time::sleep(milliseconds((until - world.now()).min(MINUTE))).await;
     }

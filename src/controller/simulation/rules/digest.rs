@@ -4,7 +4,7 @@
 use super::status::{Known, LATE, provider_of, text, time};
 use super::{Held, MINUTE, SECOND, condition, status};
 use crate::controller::simulation::cloud::{Weather, id};
-use crate::controller::simulation::registry::{HOST, Push};
+use crate::controller::simulation::registry::{self, HOST, Push};
 use crate::controller::simulation::world::{Inner, Who};
 use serde_json::Value;
 
@@ -108,7 +108,13 @@ pub(super) fn written(inner: &Inner, before: &Value, after: &Value, now: u64) ->
     } else {
         MINUTE
     };
-    if now > ended + old_at_most + LATE {
+    // Written a little later, and much later where something has held it up.
+    let late = if now < inner.rules.stir + LATE {
+        LATE
+    } else {
+        3 * MINUTE
+    };
+    if now > ended + old_at_most + late {
         return Err(format!(
             "it has had another digest for {} s: {}",
             (now - ended) / SECOND,
@@ -135,9 +141,11 @@ pub(super) fn need(inner: &Inner, who: Who, tag: &str, now: u64) -> Option<(u64,
 }
 
 /// What the platform says is told in time, whatever the registry does; and so is what the registry says,
-/// unless that fails. An outage of the platform may be a long one.
+/// unless that fails.
 pub(super) fn told_in_time(inner: &Inner, now: u64) -> Held {
-    if inner.cloud.weather != Weather::Fine {
+    let cloud = &inner.cloud;
+    // An outage may be a long one.
+    if !matches!(cloud.weather, Weather::Fine | Weather::Pausing) {
         return Ok(());
     }
     let refs = inner.store.objects.iter();
@@ -150,12 +158,16 @@ pub(super) fn told_in_time(inner: &Inner, now: u64) -> Held {
             continue;
         };
         let tells = object["status"]["sizeBytes"] == 1000 + image.version;
-        let reads = !asks(object) || image.status != Some("ACTIVE") || {
+        let may_fail = inner.registry.weather != registry::Weather::Fine;
+        let reads = may_fail || !asks(object) || image.status != Some("ACTIVE") || {
             let pushed = pushed(inner, object);
             let last = pushes(inner, object).len().checked_sub(1);
             pushed.is_some() && (!asks_always(object) || pushed == last)
         };
         if tells && reads {
+            continue;
+        }
+        if cloud.weather == Weather::Pausing && inner.befalls(object) {
             continue;
         }
         let provider = inner.spec(&provider_of(object));

@@ -3,8 +3,9 @@
 
 use super::{Held, MINUTE, SECOND, condition, digest};
 use crate::api::duration;
-use crate::controller::simulation::cloud::{arch, organization};
+use crate::controller::simulation::cloud::{Weather, arch, organization};
 use crate::controller::simulation::store::Key;
+use crate::controller::simulation::users::account_of;
 use crate::controller::simulation::world::{Inner, Who};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -304,6 +305,14 @@ pub(super) fn not_used_too_long(inner: &Inner, now: u64) -> Held {
         }
     }
     Ok(())
+}
+
+impl Inner {
+    /// Whether what befalls the platform befalls those who ask through the provider of a reference.
+    pub(super) fn befalls(&self, object: &Value) -> bool {
+        let account = account_of(&provider_of(object));
+        self.cloud.weather != Weather::Pausing || account == self.cloud.only
+    }
 }
 
 impl super::Rules {
