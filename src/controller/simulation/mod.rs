@@ -90,10 +90,13 @@ async fn until(world: &World, reached: impl Fn(&World) -> bool) {
     loop {
         let broken = world.lock().broken.clone();
         if let Some(why) = broken {
-            let tail = world.lock().history.tail();
+            let (tail, steps) = {
+                let inner = world.lock();
+                (inner.history.tail(), inner.history.steps)
+            };
             let seed = world.seed;
             panic!(
-                "{why}\n\nThe last steps, in seconds:\n{tail}\n\nAgain: SIMULATION_SEED={seed} cargo test -p imageref --lib simulation::a_seed\n"
+                "{why}\n\nAfter {steps} steps; the last, in seconds:\n{tail}\n\nAgain: SIMULATION_SEED={seed} cargo test -p imageref --lib simulation::a_seed\n"
             );
         }
         if reached(world) {
