@@ -222,7 +222,10 @@ pub(crate) async fn look(
         target,
         bound,
         max_age: plan::max_age(interval, &status),
-        not_before: context.memories.not_before(object),
+        not_before: context
+            .memories
+            .not_before(object)
+            .max(plan::confirms_from(&status)),
         distinct: context.census.distinct(context, interval, target),
     };
     let counted = |by: &'static str, result: &'static str| {

@@ -22,7 +22,7 @@ use draft::Draft;
 pub use events::Event;
 pub use judge::Verdict;
 pub use outlook::{Outlook, outlook};
-pub use schedule::{Due, due, max_age};
+pub use schedule::{Due, confirms_from, due, max_age};
 pub use target::{Account, ProviderId, Query, Target};
 
 use crate::api::provider::Accept;

@@ -192,6 +192,18 @@ pub fn max_age(interval: Duration, status: &ImageRefStatus) -> Duration {
     usual
 }
 
+/// From when on an answer confirms that an image is gone, while that is awaited: what was said before to
+/// others is the same absence, and may be the same fault.
+pub fn confirms_from(status: &ImageRefStatus) -> Option<Timestamp> {
+    let unconfirmed = condition::has_reason(
+        &status.conditions,
+        ConditionType::Stale,
+        Reason::NotFoundUnconfirmed,
+    );
+    let said = status.last_checked_time.as_ref().filter(|_| unconfirmed)?;
+    said.0.checked_add(CONFIRM_AFTER).ok()
+}
+
 /// The object's own slot: its phase within the interval, ±10 %, whenever the process began. `None`
 /// for `0s`.
 pub(super) fn regular(

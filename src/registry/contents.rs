@@ -180,6 +180,13 @@ impl Registries {
         })))
     }
 
+    /// Has requests answered in process.
+    #[cfg(test)]
+    pub(crate) fn with_stand_in(mut self, stand_in: super::wire::StandIn) -> Self {
+        Arc::get_mut(&mut self.0).unwrap().wire.stand_in = Some(stand_in);
+        self
+    }
+
     /// Says what a reference means, from what is known or with as few requests as many askers
     /// together need. `None`: too many others wait for this registry, come back later.
     ///

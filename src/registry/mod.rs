@@ -34,4 +34,6 @@ pub use login::{DockerConfig, LoginEndpoints, Logins};
 pub use manifest::MOST_ENTRIES;
 pub use reader::{LoginFrom, Reader, Wanted};
 pub use swr_login::Login;
+#[cfg(test)]
+pub(crate) use wire::StandIn;
 pub use wire::{LARGEST_CONFIG, LARGEST_MANIFEST, LARGEST_TOKEN, MOST_REDIRECTS};

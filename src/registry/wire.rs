@@ -69,7 +69,20 @@ pub(super) struct Wire {
     pub(super) hosts: RegistryHosts,
     pub(super) clock: Clock,
     metrics: Arc<Metrics>,
+    /// What answers in place of the registries.
+    #[cfg(test)]
+    pub(super) stand_in: Option<StandIn>,
 }
+
+/// What answers requests in process, for tests with a time of their own; `None`: the connection broke.
+#[cfg(test)]
+pub(crate) type StandIn = Arc<
+    dyn Fn(
+            reqwest::Request,
+        ) -> futures::future::BoxFuture<'static, Option<hyper::Response<Vec<u8>>>>
+        + Send
+        + Sync,
+>;
 
 impl Wire {
     /// The operator's network, open to the registries that it names instead of cloud endpoints.
@@ -86,6 +99,8 @@ impl Wire {
             hosts,
             clock,
             metrics,
+            #[cfg(test)]
+            stand_in: None,
         })
     }
 
@@ -139,6 +154,16 @@ impl Wire {
             })?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
+        }
+        #[cfg(test)]
+        if let Some(stand_in) = &self.stand_in {
+            let request = request
+                .build()
+                .map_err(|error| unreachable(shown, false, &error))?;
+            let response = stand_in(request)
+                .await
+                .ok_or_else(|| Failure::new(FailureKind::Unreachable, "the connection broke"))?;
+            return read(response.into(), shown, call.largest, &self.clock).await;
         }
         let response = request.send().await;
         let response = response.map_err(|error| unreachable(shown, route.is_proxied, &error))?;

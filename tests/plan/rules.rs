@@ -4,7 +4,9 @@ use super::case::*;
 use imageref::api::condition::Truth;
 use imageref::api::{ConditionType, Reason};
 use imageref::facts::{Facts, Failure, FailureKind, ImageStatus};
-use imageref::plan::{Contents, Due, Look, Memory, Object, Provided, due, max_age};
+use imageref::plan::{
+    CONFIRM_AFTER, Contents, Due, Look, Memory, Object, Provided, confirms_from, due, max_age,
+};
 use k8s_openapi::jiff::SignedDuration;
 use std::time::Duration;
 
@@ -278,7 +280,10 @@ fn a_second_look_at_a_missing_image_and_one_at_a_growing_image_are_their_own() {
     assert_eq!(max_age(HOUR, &resolved.status), HOUR * 4 / 5);
     let mut missing = Case::resolved();
     missing.step(fail(FailureKind::NotFound));
-    assert!(max_age(HOUR, &missing.status) < imageref::plan::CONFIRM_AFTER);
+    assert!(max_age(HOUR, &missing.status) < CONFIRM_AFTER);
+    let apart = missing.now + SignedDuration::try_from(CONFIRM_AFTER).unwrap();
+    assert_eq!(confirms_from(&missing.status), Some(apart));
+    assert_eq!(confirms_from(&resolved.status), None);
     let mut growing = Case::new();
     growing.step(found(Facts {
         status: ImageStatus::Creating,

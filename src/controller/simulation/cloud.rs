@@ -40,11 +40,16 @@ pub(super) enum Weather {
     Garbled,
     /// Every image is gone, says the platform.
     Empty,
+    /// One account is to wait until it is over; the others are answered.
+    Pausing,
 }
 
 pub(super) struct Cloud {
     pub(super) images: BTreeMap<String, Image>,
     pub(super) weather: Weather,
+    /// Until when, and the account that it befalls if that is one alone.
+    pub(super) well_at: u64,
+    pub(super) only: &'static str,
     /// Access keys that are accepted, by account.
     pub(super) keys: BTreeMap<String, String>,
 }
@@ -85,7 +90,18 @@ impl Cloud {
         Self {
             images: (0..IMAGES).map(|n| (id(n), image.clone())).collect(),
             weather: Weather::Fine,
+            well_at: 0,
+            only: "",
             keys: BTreeMap::new(),
+        }
+    }
+
+    /// What befalls the owner of a key.
+    pub(super) fn weather_of(&self, key: &str) -> Weather {
+        let account = self.keys.get(key).map(String::as_str);
+        match self.weather {
+            Weather::Pausing if account != Some(self.only) => Weather::Fine,
+            weather => weather,
         }
     }
 

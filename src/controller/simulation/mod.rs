@@ -1,22 +1,26 @@
-//! Model check of the whole loop: two operators, an API server, a platform and users, in a time of their
-//! own, with faults drawn from a seed.
+//! Model check of the whole loop: two operators, an API server, a platform, a registry and users, in a time
+//! of their own, with faults drawn from a seed.
 //!
 //! Owns the runs. What runs is the controller as a whole, through kube's client and watches, with its
-//! elections; simulated are the API server behind the client, the platform behind its requests, the wall
-//! clock and the executor's time. Must not know how anything is done. After every step these rules are
-//! checked ([`rules`]):
+//! elections; simulated are the API server behind the client, the platform and the registry behind their
+//! requests, the wall clock and the executor's time. Must not know how anything is done. After every step
+//! these rules are checked ([`rules`]):
 //!
 //! 1. A process writes only while it holds the lease, and never after its claim ended.
 //! 2. A status is about the generation it stands beside; its facts are those of one answer, to one
-//!    account, about one version; no fact goes back to an older version.
+//!    account, about one version; digest and platforms are those of one push of its very tag; no fact goes
+//!    back to an older one.
 //! 3. Ready is about the image of the spec in an account and project that the provider means.
 //! 4. A good verdict goes only with a new target, for what the platform said (an absence twice), or for
-//!    age beyond `maxStaleness`; an image that cannot be used is not Ready for longer than that.
+//!    age beyond `maxStaleness`; an image that cannot be used is not Ready for longer than that. A digest
+//!    goes only with its path or for the policy, and under `IfNotPresent` changes only where it is asked for.
 //! 5. Without news a status is written every `maxStaleness / 4` at most, and an outage costs two writes.
 //! 6. Calls keep the budget of their principal, and a pause that was asked for; none is made about an
-//!    image where every reference to it is settled by an answer of the last minutes.
-//! 7. A catalogue is written once a minute at most, unless something in it was lost, and has 1 MiB at most.
-//! 8. Some time after the last fault everything is right ([`rules::end`]).
+//!    image where every reference to it is settled by an answer of the last minutes, and none about a tag
+//!    whose digest nobody needs.
+//! 7. What the platform says is told in time, whatever the registry does and another account is asked for.
+//! 8. A catalogue is written once a minute at most, unless something in it was lost, and has 1 MiB at most.
+//! 9. Some time after the last fault everything is right ([`rules::end`]).
 //!
 //! The invariant that would break first: a seed draws the same users, images, weather and faults of each
 //! request, whatever changes place within one moment.
@@ -25,6 +29,7 @@ mod chance;
 mod cloud;
 mod history;
 mod operator;
+mod registry;
 mod rules;
 mod server;
 mod store;
@@ -89,10 +94,13 @@ async fn until(world: &World, reached: impl Fn(&World) -> bool) {
     loop {
         let broken = world.lock().broken.clone();
         if let Some(why) = broken {
-            let tail = world.lock().history.tail();
+            let (tail, steps) = {
+                let inner = world.lock();
+                (inner.history.tail(), inner.history.steps)
+            };
             let seed = world.seed;
             panic!(
-                "{why}\n\nThe last steps, in seconds:\n{tail}\n\nAgain: SIMULATION_SEED={seed} cargo test -p imageref --lib simulation::a_seed\n"
+                "{why}\n\nAfter {steps} steps; the last, in seconds:\n{tail}\n\nAgain: SIMULATION_SEED={seed} cargo test -p imageref --lib simulation::a_seed\n"
             );
         }
         if reached(world) {

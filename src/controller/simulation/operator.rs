@@ -5,16 +5,19 @@
 //! clock and its executor are simulated.
 
 use super::cloud::Weather;
+use super::rules::calls::{BURST, RATE};
+use super::rules::{MINUTE, SECOND};
 use super::server::serve;
 use super::world::{Who, World, milliseconds};
 use crate::cloud::gate::Limits;
 use crate::cloud::identity::{Clock, Exchanger, IdentityEndpoints};
 use crate::cloud::sign_in::OperatorIdentities;
 use crate::cloud::transport::{Answer, Request, StandIn};
-use crate::cloud::{AllowedEndpoints, Clouds, Entropy, Network};
+use crate::cloud::{AllowedEndpoints, Clouds, DerivedSigning, Entropy, Network};
 use crate::controller::lease::{Claim, Election, Times};
 use crate::controller::{Config, Share, run_by};
 use crate::facts::{Failure, FailureKind};
+use crate::registry::{LoginEndpoints, Logins, Reader, Registries, RegistryHosts, RegistryOptions};
 use futures::FutureExt as _;
 use kube::Client;
 use kube::client::Body;
@@ -48,11 +51,21 @@ fn client(world: &Arc<World>, who: Who, claim: Option<&Claim>) -> Client {
             let instance = who.instance;
             let writes = *request.method() == hyper::Method::PATCH;
             let freezes = writes.then(|| world.lock().instances[instance].freezes_at_write.take());
-            if let Some(lasts) = freezes.flatten() {
-                world.freeze(instance, lasts);
-            }
-            world.awake(instance).await;
-            claimed.call(request).await
+            let Some(lasts) = freezes.flatten() else {
+                world.awake(instance).await;
+                return claimed.call(request).await;
+            };
+            world.freeze(instance, lasts);
+            // In a task of its own: in a frozen process no timeout gives up a request, which is the first
+            // thing that goes on.
+            let sent = async move {
+                world.awake(instance).await;
+                if !world.is_alive(who) {
+                    return Err("the process has ended".into());
+                }
+                claimed.call(request).await
+            };
+            tokio::spawn(sent).await?
         }
     });
     Client::new(queued, "default")
@@ -95,7 +108,7 @@ async fn answer(
     tokio::time::sleep(milliseconds(draw.within(20..400))).await;
     let (weather, calm) = {
         let inner = world.lock();
-        (inner.cloud.weather, inner.calm)
+        (inner.cloud.weather_of(&key), inner.calm)
     };
     let stray = !calm && draw.one_in(400);
     let broken = || Failure::new(FailureKind::Unreachable, "the connection broke");
@@ -109,6 +122,11 @@ async fn answer(
         Weather::Failing => (500, fault("ModelArts.5039")),
         Weather::Throttling => {
             retry_after = Some(Duration::from_secs(draw.within(5..90)));
+            (429, fault("ModelArts.6101"))
+        }
+        Weather::Pausing => {
+            let left = world.lock().cloud.well_at.saturating_sub(world.now());
+            retry_after = Some(milliseconds(left.clamp(SECOND, 40 * MINUTE)));
             (429, fault("ModelArts.6101"))
         }
         Weather::Garbled => (200, serde_json::json!({"hello": "world"})),
@@ -145,6 +163,27 @@ async fn answer(
         date: None,
         body: body.to_string().into_bytes(),
     })
+}
+
+/// What asks registries, with the budget of a provider.
+fn reader(world: &Arc<World>, who: Who, clock: &Clock) -> Reader {
+    let options = RegistryOptions {
+        clock: clock.clone(),
+        limits: Limits {
+            requests_per_second: RATE.try_into().unwrap(),
+            burst: BURST.try_into().unwrap(),
+            ..Limits::default()
+        },
+        ..RegistryOptions::default()
+    };
+    let registries = Registries::new(Network::default(), RegistryHosts::default(), options);
+    let registries = registries
+        .unwrap()
+        .with_stand_in(super::registry::stand_in(world, who));
+    // Asked for nothing: no provider shows its own login.
+    let endpoints = LoginEndpoints::default();
+    let logins = Logins::new(Network::default(), endpoints, DerivedSigning::Never);
+    Reader::new(registries, logins.unwrap())
 }
 
 fn config(instance: usize) -> Config {
@@ -186,7 +225,8 @@ async fn life(world: Arc<World>, who: Who, stop: CancellationToken) {
     let clouds = Clouds::with_entropy(Network::default(), entropy).unwrap();
     let clouds = clouds.with_stand_in(platform(&world, who));
     let exchanger = Exchanger::new(Network::default(), IdentityEndpoints::default()).unwrap();
-    let clients = (clouds, exchanger.with_clock(clock.clone()), None);
+    let reader = reader(&world, who, &clock);
+    let clients = (clouds, exchanger.with_clock(clock.clone()), Some(reader));
     let told = (Arc::default(), Arc::default());
     let work = run_by(clock, client, clients, config(who.instance), told, stop);
     tokio::select! {

@@ -6,7 +6,9 @@
 
 pub(super) mod calls;
 mod catalogue;
+mod digest;
 pub(super) mod end;
+pub(super) mod registry;
 mod status;
 
 use super::operator::TIMES;
@@ -31,6 +33,7 @@ pub(super) struct Rules {
     /// Lease writes under way: when they were sent.
     sent: BTreeMap<usize, u64>,
     pub(super) calls: calls::Calls,
+    registry_calls: calls::Calls,
     pub(super) refs: BTreeMap<String, status::Known>,
     pub(super) catalogues: BTreeMap<Key, u64>,
     /// Up to which version of the store each process was told of references.
@@ -41,7 +44,10 @@ pub(super) struct Rules {
     pub(super) meant: BTreeMap<Key, Vec<(u64, String)>>,
     /// When something last happened that concerns every reference.
     pub(super) stir: u64,
+    /// When something last happened at the registry that concerns all who ask it.
+    registry_stir: u64,
     pub(super) outage: Option<status::Outage>,
+    pub(super) registry_outage: Option<status::Outage>,
     holder: Option<String>,
 }
 
@@ -95,12 +101,13 @@ impl Rules {
     /// Something happened that concerns every reference.
     pub(super) fn stirred(&mut self, now: u64) {
         self.stir = now;
-        self.outage = None;
+        (self.outage, self.registry_outage) = (None, None);
     }
 
     /// What must hold after every step.
     pub(super) fn hold(inner: &Inner, now: u64) -> Held {
-        status::not_used_too_long(inner, now)
+        status::not_used_too_long(inner, now)?;
+        digest::told_in_time(inner, now)
     }
 }
 
@@ -151,8 +158,9 @@ pub(super) fn asked(inner: &mut Inner, who: Who, key: &str, path: &str, now: u64
     let settled = status::settled_since(inner, who, (key, path), now);
     let by_its_clock = inner.instances[who.instance].clock(now);
     let calls = &mut inner.rules.calls;
-    calls.in_budget(who, key, path, by_its_clock)?;
-    calls.needed(who, key, path, settled, now)
+    let asker = calls::asker(who, key, path);
+    calls.in_budget(&asker, by_its_clock)?;
+    calls.needed(&asker, path, settled, now)
 }
 
 /// The platform's answer reaches a process.
@@ -164,30 +172,38 @@ pub(super) fn heard(
     (status, pause): (u16, Option<Duration>),
     now: u64,
 ) {
-    if status != 200 {
+    // That an image is not there is no fault.
+    if !matches!(status, 200 | 400) {
         inner.rules.stir = now;
+        inner.rules.registry_outage = None;
     }
     let pause = pause.map(|pause| {
         let by_its_clock = inner.instances[who.instance].clock(now);
         by_its_clock + u64::try_from(pause.as_millis()).unwrap()
     });
-    inner.rules.calls.heard(who, key, path, status, pause, now);
+    let asker = calls::asker(who, key, path);
+    let calls = &mut inner.rules.calls;
+    calls.heard(&asker, path, status == 200, pause, now);
+}
+
+fn uid(object: &Value) -> String {
+    let uid = object["metadata"]["uid"].as_str();
+    uid.unwrap_or_default().to_owned()
 }
 
 /// What an outage that begins now may cost.
 pub(super) fn status_outage(inner: &Inner, now: u64) -> status::Outage {
-    let settled = |object: &&Value| condition(object, "Ready") == Some(("True", "Resolved"));
+    let registry_settled = now > inner.rules.registry_stir + status::SETTLES;
+    let settled = |object: &&Value| {
+        condition(object, "Ready") == Some(("True", "Resolved"))
+            && inner.befalls(object)
+            && (registry_settled || !digest::asks(object))
+    };
     let of_kind = inner
         .store
         .objects
         .iter()
         .filter(|(key, _)| key.0 == "imagerefs");
-    let uid = |object: &Value| {
-        object["metadata"]["uid"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
     let writes = of_kind
         .map(|(_, object)| object)
         .filter(settled)

@@ -11,6 +11,8 @@ use super::store::Key;
 use super::world::{Inner, World, milliseconds};
 use serde_json::{Value, json};
 
+pub(super) const ACCOUNTS: [&str; 3] = ["alpha", "beta", "gamma"];
+
 const TEAMS: [(&str, u64); 3] = [("team-a", 3), ("team-b", 3), ("team-c", 9)];
 
 fn key(plural: &str, namespace: &str, name: &str) -> Key {
@@ -21,21 +23,28 @@ fn key(plural: &str, namespace: &str, name: &str) -> Key {
 fn provider(team: usize) -> (&'static str, Key, Key) {
     match team {
         0 => (
-            "alpha",
+            ACCOUNTS[0],
             key("secrets", "team-a", "keys"),
             key("imageproviders", "team-a", "default"),
         ),
         1 => (
-            "beta",
+            ACCOUNTS[1],
             key("secrets", "team-b", "keys"),
             key("imageproviders", "team-b", "default"),
         ),
         _ => (
-            "gamma",
+            ACCOUNTS[2],
             key("secrets", "system", "keys"),
             key("clusterimageproviders", "", "shared"),
         ),
     }
+}
+
+/// Whose provider it is.
+pub(super) fn account_of(of: &Key) -> &'static str {
+    let mut accounts = (0..3).map(provider);
+    let found = accounts.find(|(_, _, key)| key == of);
+    found.map_or("", |(account, ..)| account)
 }
 
 fn base64(text: &str) -> String {
@@ -86,7 +95,7 @@ fn reference(draw: &mut Draw, team: usize) -> Value {
     let interval = *draw.pick(&["10m", "20m", "30m"]);
     let mut spec = json!({
         "source": {"notebook": {"id": id(draw.within(pool))}}, "interval": interval,
-        "maxStaleness": *draw.pick(&["1h", "2h", "3h"]), "digestPolicy": "Never",
+        "maxStaleness": *draw.pick(&["1h", "2h", "3h"]), "digestPolicy": *draw.pick(&["Never", "IfNotPresent", "Always"]),
     });
     if team == 2 {
         spec["providerRef"] = json!({"kind": "ClusterImageProvider", "name": "shared"});
@@ -182,6 +191,7 @@ fn change(world: &World, draw: &mut Draw, nth: u64, (team, key): (usize, &Key)) 
                     object["spec"]["suspend"] = false.into();
                     object["spec"]["interval"] = new["spec"]["interval"].clone();
                     object["spec"]["maxStaleness"] = new["spec"]["maxStaleness"].clone();
+                    object["spec"]["digestPolicy"] = new["spec"]["digestPolicy"].clone();
                 })),
                 _ => drop::<bool>(store.edit(key, |object| {
                     object["metadata"]["annotations"]["imageref.dev/reconcile-requested-at"] =

@@ -5,9 +5,10 @@
 
 use super::chance::Draw;
 use super::cloud::{IMAGES, Weather, id};
-use super::rules::status_outage;
+use super::registry;
 use super::rules::{MINUTE, SECOND};
-use super::users::{change_provider, mend, user};
+use super::rules::{registry as registry_rules, status_outage};
+use super::users::{ACCOUNTS, change_provider, mend, user};
 use super::world::{INSTANCES, Inner, Way, World, milliseconds};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -58,11 +59,13 @@ pub(super) async fn weather(
             .await;
         }
     };
-    let (a, b, c, d) = (
+    let (a, b, c, d, e, f) = (
         rhythm("user", 10..120, false),
         rhythm("image", 60..600, false),
         rhythm("provider", 60..500, true),
         rhythm("cloud", 200..1500, true),
+        rhythm("tag", 30..200, false),
+        rhythm("registry", 200..1500, true),
     );
     tokio::join!(
         again(a.0, a.1, a.2, a.3, async |draw, nth| user(
@@ -76,13 +79,17 @@ pub(super) async fn weather(
         .await),
         again(d.0, d.1, d.2, d.3, async |draw, _| cloud(&world, draw)
             .await),
+        again(e.0, e.1, e.2, e.3, async |draw, _| tag(&world, draw)),
+        again(f.0, f.1, f.2, f.3, async |draw, _| registry(&world, draw)
+            .await),
         instance(0),
         instance(1),
     );
 }
 
 fn image(world: &World, draw: &mut Draw) {
-    let id = id(draw.within(0..IMAGES));
+    let number = draw.within(0..IMAGES);
+    let id = id(number);
     let status = match draw.within(0..8) {
         0 => None,
         1 => Some("INACTIVE"),
@@ -101,9 +108,64 @@ fn image(world: &World, draw: &mut Draw) {
             // So few that it is not taken for a fault.
             let status = status.or((gone >= 2).then_some("ACTIVE"));
             inner.cloud.change(&id, status, now);
+            if status.is_some() {
+                let version = inner.cloud.images[&id].version;
+                inner.registry.push(number, version, now);
+            }
             Ok(())
         },
     );
+}
+
+/// An image's tag is pushed again.
+fn tag(world: &World, draw: &mut Draw) {
+    let number = draw.within(0..IMAGES);
+    world.step(
+        "tag",
+        &format!("of {number} is pushed again"),
+        |inner, now| {
+            let version = inner.cloud.images[&id(number)].version;
+            inner.registry.push(number, version, now);
+            Ok(())
+        },
+    );
+}
+
+async fn registry(world: &World, draw: &mut Draw) {
+    use registry::Weather;
+    let kinds = [
+        Weather::Failing,
+        Weather::Failing,
+        Weather::Hanging,
+        Weather::Throttling,
+        Weather::Throttling,
+        Weather::Garbled,
+        Weather::Denying,
+    ];
+    let kind = *draw.pick(&kinds);
+    world.step(
+        "weather",
+        &format!("the registry is {kind:?}"),
+        |inner, now| {
+            inner.registry.weather = kind;
+            registry_rules::fails(inner, now);
+            Ok(())
+        },
+    );
+    let lasts = if draw.one_in(8) {
+        60 * MINUTE..150 * MINUTE
+    } else {
+        MINUTE..20 * MINUTE
+    };
+    let until = world.now() + draw.within(lasts);
+    while world.now() < until && !world.lock().calm {
+        tokio::time::sleep(milliseconds((until - world.now()).min(MINUTE))).await;
+    }
+    world.step("weather", "the registry is well again", |inner, now| {
+        inner.registry.weather = Weather::Fine;
+        registry_rules::stirred(inner, now);
+        Ok(())
+    });
 }
 
 async fn cloud(world: &World, draw: &mut Draw) {
@@ -114,25 +176,28 @@ async fn cloud(world: &World, draw: &mut Draw) {
         Weather::Throttling,
         Weather::Garbled,
         Weather::Empty,
+        Weather::Pausing,
     ];
     let kind = *draw.pick(&kinds);
-    let lasts = if draw.one_in(10) {
-        60 * MINUTE..240 * MINUTE
-    } else {
-        MINUTE..20 * MINUTE
+    let lasts = match kind {
+        Weather::Pausing => 60 * MINUTE..110 * MINUTE,
+        _ if draw.one_in(10) => 60 * MINUTE..240 * MINUTE,
+        _ => MINUTE..20 * MINUTE,
     };
+    let until = world.now() + draw.within(lasts);
+    let only = *draw.pick(&ACCOUNTS);
     world.step(
         "weather",
         &format!("the platform is {kind:?}"),
         |inner, now| {
             inner.cloud.weather = kind;
+            (inner.cloud.well_at, inner.cloud.only) = (until, only);
             inner.rules.outage = Some(status_outage(inner, now));
             inner.rules.stir = now;
+            inner.rules.registry_outage = None;
             Ok(())
         },
     );
-    let lasts = draw.within(lasts);
-    let until = world.now() + lasts;
     while world.now() < until && !world.lock().calm {
         tokio::time::sleep(milliseconds((until - world.now()).min(MINUTE))).await;
     }
@@ -193,6 +258,8 @@ pub(super) fn calm(world: &World) {
     world.step("weather", "calm", |inner, now| {
         inner.calm = true;
         inner.cloud.weather = Weather::Fine;
+        inner.registry.weather = registry::Weather::Fine;
+        registry_rules::stirred(inner, now);
         for instance in &mut inner.instances {
             instance.way = Way::Fine;
         }

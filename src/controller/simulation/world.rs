@@ -7,6 +7,7 @@
 use super::chance::Draw;
 use super::cloud::Cloud;
 use super::history::History;
+use super::registry::Registry;
 use super::rules::Rules;
 use super::store::{Key, Store};
 use jiff::Timestamp;
@@ -66,6 +67,7 @@ impl Instance {
 pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) cloud: Cloud,
+    pub(super) registry: Registry,
     pub(super) history: History,
     pub(super) rules: Rules,
     pub(super) instances: [Instance; INSTANCES],
@@ -96,6 +98,7 @@ impl World {
         let inner = Inner {
             store: Store::default(),
             cloud: Cloud::new(),
+            registry: Registry::new(),
             history: History::default(),
             rules: Rules::default(),
             instances: Default::default(),

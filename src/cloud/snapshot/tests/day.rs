@@ -133,7 +133,10 @@ async fn reconcile(held: &mut Held, asked: &Asked) -> Option<Duration> {
                 target,
                 bound: held.status.image_id.as_deref(),
                 max_age: plan::max_age(HOUR, &held.status),
-                not_before: held.memory.missed_since,
+                not_before: held
+                    .memory
+                    .missed_since
+                    .max(plan::confirms_from(&held.status)),
                 distinct: IMAGES,
             };
             match asked.bench.snapshots.look(&question, asked).await {

@@ -31,6 +31,15 @@ pub(super) fn written(inner: &mut Inner, key: &Key, before: &Value, now: u64) ->
     }
 }
 
+/// How a pod may name an image: all of it, without its digest, without its tag.
+fn texts(image: &str) -> Vec<String> {
+    let Some((tagged, digest)) = image.split_once('@') else {
+        return vec![image.into()];
+    };
+    let path = tagged.rsplit_once(':').map_or(tagged, |(path, _)| path);
+    vec![image.into(), tagged.into(), format!("{path}@{digest}")]
+}
+
 /// Whether it says what the references say now.
 pub(super) fn agrees(inner: &Inner, key: &Key) -> Held {
     let catalogue = &inner.store.objects[key];
@@ -43,10 +52,10 @@ pub(super) fn agrees(inner: &Inner, key: &Key) -> Held {
             continue;
         };
         let ready = super::condition(object, "Ready").is_some_and(|ready| ready.0 == "True");
-        let known = expected
-            .entry(image.to_owned())
-            .or_insert((false, through.is_some()));
-        known.0 |= ready && through == Some("ClusterImageProvider");
+        for text in texts(image) {
+            let known = expected.entry(text).or_insert((false, through.is_some()));
+            known.0 |= ready && through == Some("ClusterImageProvider");
+        }
     }
     let empty = serde_json::Map::new();
     let listed = catalogue["status"]["images"].as_object().unwrap_or(&empty);

@@ -1,6 +1,6 @@
 //! What must be so some time after the last fault: every status is right.
 
-use super::{Held, MINUTE, condition, status};
+use super::{Held, MINUTE, condition, digest, status};
 use crate::controller::simulation::world::Inner;
 use serde_json::Value;
 
@@ -63,6 +63,9 @@ fn reference(inner: &Inner, object: &Value) -> Held {
             .map(|last| last.1.as_str());
         if status["upstream"]["organization"].as_str() != meant {
             return Err(format!("its provider means {meant:?}"));
+        }
+        if expected.0 == "True" {
+            digest::right(inner, object)?;
         }
     }
     let wanted = &object["metadata"]["annotations"]["imageref.dev/reconcile-requested-at"];

@@ -1,16 +1,17 @@
 //! Statuses: about the right target, of one answer, not older than what was known, no verdict without
 //! cause and no write without news.
 
-use super::{Held, MINUTE, SECOND, condition};
+use super::{Held, MINUTE, SECOND, condition, digest};
 use crate::api::duration;
-use crate::controller::simulation::cloud::{arch, organization};
+use crate::controller::simulation::cloud::{Weather, arch, organization};
 use crate::controller::simulation::store::Key;
+use crate::controller::simulation::users::account_of;
 use crate::controller::simulation::world::{Inner, Who};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// How long a watch may be late, and a process at its work, after a provider means something else.
-const LATE: u64 = 12 * MINUTE;
+pub(super) const LATE: u64 = 12 * MINUTE;
 
 /// After this nothing of an event is left: the longest interval, and a confirmation.
 pub(in super::super) const SETTLES: u64 = 50 * MINUTE;
@@ -42,14 +43,14 @@ pub(in super::super) struct Outage {
     pub(in super::super) writes: BTreeMap<String, u32>,
 }
 
-fn text<'a>(object: &'a Value, path: &str) -> &'a str {
+pub(super) fn text<'a>(object: &'a Value, path: &str) -> &'a str {
     object
         .pointer(path)
         .and_then(Value::as_str)
         .unwrap_or_default()
 }
 
-fn time(object: &Value, path: &str) -> u64 {
+pub(super) fn time(object: &Value, path: &str) -> u64 {
     let text = object[path]
         .as_str()
         .or_else(|| object["spec"][path].as_str());
@@ -80,6 +81,8 @@ pub(super) fn written(inner: &mut Inner, key: &Key, before: &Value, now: u64) ->
     of_one_answer(inner, &after).map_err(of)?;
     about_the_target(inner, &after, now).map_err(of)?;
     not_gone_back(inner, before, &after).map_err(of)?;
+    digest::of_the_tag(inner, &after).map_err(of)?;
+    digest::written(inner, before, &after, now).map_err(of)?;
     no_verdict_without_cause(inner, before, &after, now).map_err(of)?;
     no_write_without_news(inner, before, &after, now).map_err(of)
 }
@@ -112,7 +115,6 @@ fn of_one_answer(inner: &Inner, object: &Value) -> Held {
         format!("swr.cn-north-4.myhuaweicloud.com/{organization}/image-{short}:v{version}");
     let told = text(status, "/status");
     let whole = path == expected
-        && status["image"] == expected
         && status["arch"] == arch(version).1
         && status["upstream"]["tag"] == format!("v{version}")
         && (told == *upstream || told == "DELETED");
@@ -229,7 +231,11 @@ fn no_write_without_news(inner: &mut Inner, before: &Value, after: &Value, now: 
         .images
         .get(image)
         .map_or(0, |image| image.changed);
-    let stir = inner.rules.stir;
+    let changed = changed.max(digest::news(inner, after));
+    let mut stir = inner.rules.stir;
+    if digest::asks(after) {
+        stir = stir.max(inner.rules.registry_stir);
+    }
     let known = inner.rules.refs.entry(uid.clone()).or_default();
     let news = known.stirred.max(changed);
     let last = std::mem::replace(&mut known.written, now);
@@ -251,6 +257,19 @@ fn no_write_without_news(inner: &mut Inner, before: &Value, after: &Value, now: 
         let long = now > outage.began + heartbeat;
         if *writes > 2 + u32::from(long) {
             return Err(format!("an outage costs it {writes} writes"));
+        }
+    }
+    if let Some(outage) = &mut inner.rules.registry_outage
+        && news < outage.began
+        && let Some(writes) = outage.writes.get_mut(&uid)
+    {
+        *writes += 1;
+        // The platform answers, and that is confirmed all the time.
+        let heartbeats = 1 + (now - outage.began) / heartbeat;
+        if u64::from(*writes) > 2 + heartbeats {
+            return Err(format!(
+                "an outage of the registry costs it {writes} writes"
+            ));
         }
     }
     Ok(())
@@ -288,6 +307,14 @@ pub(super) fn not_used_too_long(inner: &Inner, now: u64) -> Held {
     Ok(())
 }
 
+impl Inner {
+    /// Whether what befalls the platform befalls those who ask through the provider of a reference.
+    pub(super) fn befalls(&self, object: &Value) -> bool {
+        let account = account_of(&provider_of(object));
+        self.cloud.weather != Weather::Pausing || account == self.cloud.only
+    }
+}
+
 impl super::Rules {
     /// When the provider of a reference last changed.
     fn stir_of(&self, object: &Value) -> u64 {
@@ -308,12 +335,22 @@ pub(super) fn settled_since(
     (key, path): (&str, &str),
     now: u64,
 ) -> Option<u64> {
-    let told = inner.rules.told.get(&who).copied().unwrap_or(0);
     let account = inner.cloud.keys.get(key)?;
     let mut parts = path.split('/').skip(2);
     let (project, _, id) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
-    let id = id?;
     let organization = organization(account, project);
+    settled(inner, who, (&organization, id?), |_| true, now)
+}
+
+/// The same of an image in an organization, where `also` says what more an answered reference has.
+pub(super) fn settled(
+    inner: &Inner,
+    who: Who,
+    (organization, id): (&str, &str),
+    mut also: impl FnMut(&Value) -> bool,
+    now: u64,
+) -> Option<u64> {
+    let told = inner.rules.told.get(&who).copied().unwrap_or(0);
     let mut since = None;
     for object in inner
         .store
@@ -338,7 +375,8 @@ pub(super) fn settled_since(
             && condition(object, "Ready") == Some(("True", "Resolved"))
             && condition(object, "Stale").is_none_or(|stale| stale.0 != "True")
             && status["upstream"]["organization"] == organization
-            && (wanted.is_null() || status["lastHandledReconcileAt"] == *wanted);
+            && (wanted.is_null() || status["lastHandledReconcileAt"] == *wanted)
+            && also(object);
         let version: u64 = text(object, "/metadata/resourceVersion").parse().unwrap();
         let written = known.map_or(0, |known| known.written);
         if !settled || (version > told && now > written + PUT_OFF) {
