@@ -3,6 +3,7 @@
 mod answers;
 pub(crate) mod case;
 mod contents;
+mod drift;
 mod failures;
 mod registry_failures;
 mod registry_verdicts;

@@ -62,18 +62,14 @@ pub fn extract<'a>(object: &'a Value, configuration: &Configuration) -> Option<W
             path: "spec".into(),
             spec,
         }];
-        return Some(bounded(Subject::Pod, pods, false));
+        return Some(bounded(Subject::Pod, pods));
     }
     let paths = configuration
         .workloads
         .get(&(group.to_owned(), kind.to_owned()))?;
     let mut pods = Vec::new();
-    let mut too_large = false;
-    let mut find = |path: &FieldPath| {
-        let found = path.find(object, MOST_PODS + 1);
-        too_large |= found.len() > MOST_PODS;
-        found
-    };
+    // One more than are judged, so that it shows that there are more.
+    let find = |path: &FieldPath| path.find(object, MOST_PODS + 1);
     for path in &paths.templates {
         for (place, template) in find(path) {
             let mut spec = template.get("spec").map(PodSpec::read).unwrap_or_default();
@@ -93,11 +89,11 @@ pub fn extract<'a>(object: &'a Value, configuration: &Configuration) -> Option<W
             });
         }
     }
-    Some(bounded(Subject::Template, pods, too_large))
+    Some(bounded(Subject::Template, pods))
 }
 
-fn bounded(subject: Subject, mut pods: Vec<Found<'_>>, mut too_large: bool) -> Workload<'_> {
-    too_large |= pods.len() > MOST_PODS;
+fn bounded(subject: Subject, mut pods: Vec<Found<'_>>) -> Workload<'_> {
+    let mut too_large = pods.len() > MOST_PODS;
     pods.truncate(MOST_PODS);
     let mut left = MOST_IMAGES;
     for pod in &mut pods {

@@ -276,7 +276,7 @@ impl Draft<'_> {
     /// Nothing but its own requeue brings an unchanged reference back, and the memory that knew the
     /// time is gone after a restart or a change of target.
     fn await_next_look(&mut self) {
-        if self.looked || self.memory.next_look.is_some() || self.suspended() {
+        if self.looked || self.memory.next_look.is_some() {
             return;
         }
         let now = self.now;

@@ -308,3 +308,27 @@ fn another_target_drops_digest_and_platforms_in_the_same_write() {
     case.step(found(facts()));
     assert_eq!(image(&case), Some(PATH), "the old digest is not revived");
 }
+
+#[test]
+fn a_registry_that_is_busy_is_tried_sooner_only_where_there_is_no_digest() {
+    for (mut case, soon) in [(read_once(), false), (Case::new(), true)] {
+        case.step(found_with(facts(), Contents::Later));
+        assert_eq!(case.memory.unread, u32::from(soon));
+        assert_eq!(is_regular(case.wait()), !soon, "{:?}", case.wait());
+    }
+}
+
+#[test]
+fn what_is_behind_an_at_sign_and_is_no_digest_stays_part_of_the_image() {
+    let odd = "registry.local/a:1@latest";
+    let mut case = Case::new();
+    case.step(found(Facts {
+        image: Some(odd.into()),
+        swr_path: None,
+        ..facts()
+    }));
+    assert_eq!(image(&case), Some(odd));
+    case.edit(|spec| spec.digest_policy = "Never".into());
+    case.step(Look::NotDue);
+    assert_eq!(image(&case), Some(odd));
+}

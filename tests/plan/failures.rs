@@ -44,6 +44,41 @@ fn row_a_failed_refresh_keeps_the_answer_and_shows_stale() {
 }
 
 #[test]
+fn an_answer_is_served_to_the_second_of_max_staleness_and_its_end_is_waited_for() {
+    let second = Duration::from_secs(1);
+    let mut case = Case::new();
+    case.spec.interval = "2h".into();
+    case.spec.max_staleness = Some("2h".into());
+    case.step(found(facts()));
+    case.step(fail(FailureKind::AuthenticationFailed));
+    let until_the_second = Duration::from_secs(case.wait().as_secs() + 1);
+    case.pass(until_the_second);
+    // The third would be too late.
+    let left = (HOUR * 2).checked_sub(until_the_second).unwrap();
+    let plan = case.step(fail(FailureKind::AuthenticationFailed));
+    assert_eq!(plan.requeue, Some(left + second));
+    case.pass(left);
+    assert_eq!(case.step(Look::NotDue).requeue, Some(second));
+    case.assert_ready(Truth::True, Reason::ServingStale);
+    case.pass(second);
+    case.step(Look::NotDue);
+    case.assert_ready(Truth::Unknown, Reason::StaleTooLong);
+}
+
+#[test]
+fn failures_in_a_row_are_counted_and_an_answer_ends_the_count() {
+    let mut case = Case::resolved();
+    assert_eq!(case.status.consecutive_failures, None);
+    for count in 1..=3 {
+        let plan = case.step(fail(FailureKind::Unreachable));
+        assert_eq!(plan.status.consecutive_failures, Some(count));
+        case.pass(HOUR / 2);
+    }
+    case.step(found(facts()));
+    assert_eq!(case.status.consecutive_failures, None);
+}
+
+#[test]
 fn row_older_than_max_staleness_becomes_unknown_and_recovers() {
     let mut case = Case::resolved();
     case.edit(|spec| spec.max_staleness = Some("2h".into()));

@@ -241,6 +241,13 @@ fn an_object_that_is_too_large_is_refused_whatever_its_images() {
         let tasks: Vec<_> = (0..n).map(|_| json!({"template": template("x")})).collect();
         json!({"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job", "spec": {"tasks": tasks}})
     };
+    let two = |n: usize| {
+        let template = json!({"template": {"spec": {"containers": many[..n]}}});
+        json!({"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job",
+            "spec": {"tasks": [template, template]}})
+    };
+    assert_eq!(exempt(&two(MOST_IMAGES / 2)).decision, Decision::Allow);
+    assert_eq!(exempt(&two(MOST_IMAGES / 2 + 1)).decision, Decision::Deny);
     assert_eq!(exempt(&tasks(MOST_PODS)).decision, Decision::Allow);
     assert_eq!(exempt(&tasks(MOST_PODS + 1)).decision, Decision::Deny);
 }
