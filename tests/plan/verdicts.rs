@@ -144,6 +144,26 @@ fn a_drift_is_announced_once() {
 }
 
 #[test]
+fn a_refusal_is_announced_once_for_each_of_its_reasons() {
+    let mut case = Case::new();
+    case.spec.expect = Some(expecting_arch("amd64"));
+    let inactive = Facts {
+        status: ImageStatus::Inactive,
+        ..facts()
+    };
+    for (look, reason) in [
+        (facts(), Reason::ExpectationFailed),
+        (inactive, Reason::ImageNotActive),
+        (facts(), Reason::ExpectationFailed),
+    ] {
+        let plan = case.step(found(look.clone()));
+        case.assert_ready(Truth::False, reason);
+        assert!(plan.events.iter().any(|event| event.reason == reason));
+        assert!(case.step(found(look)).events.is_empty());
+    }
+}
+
+#[test]
 fn a_suspension_does_not_revive_an_expired_answer() {
     let mut case = Case::resolved();
     case.pass(HOUR);
