@@ -1,9 +1,9 @@
 //! Verdicts on what a registry says: architectures, digests, contradictions.
 
 use super::case::*;
-use imageref::api::condition::Truth;
+use imageref::api::condition::{self, Truth};
 use imageref::api::{ConditionType, Expect, Reason};
-use imageref::facts::{Arch, FailureKind};
+use imageref::facts::{Arch, Facts, FailureKind};
 use imageref::plan::{Contents, Due, Look, Memory};
 use std::time::Duration;
 
@@ -200,4 +200,50 @@ fn a_platform_that_states_another_arch_drifts_whatever_the_registry_said() {
     case.step(found(stated));
     assert!(case.has(ConditionType::Drifted, Reason::ArchChanged));
     assert_eq!(compliant(&case), Some(("False", "PlatformMismatch")));
+}
+
+#[test]
+fn an_expectation_that_nobody_can_judge_says_who_might_have_known() {
+    let nowhere = Facts {
+        image: None,
+        swr_path: None,
+        ..without_arch()
+    };
+    for (facts, policy, contents, why) in [
+        (
+            nowhere,
+            "Always",
+            Contents::NotAsked,
+            "the image has no path in a registry",
+        ),
+        (
+            without_arch(),
+            "Never",
+            Contents::NotAsked,
+            "digestPolicy Never asks no registry",
+        ),
+        (
+            without_arch(),
+            "Always",
+            read('a', &[]),
+            "the registry does not either",
+        ),
+        (
+            without_arch(),
+            "Always",
+            unread(FailureKind::PermissionDenied),
+            "the registry could not be read",
+        ),
+    ] {
+        let mut case = Case::new();
+        case.spec.digest_policy = policy.into();
+        case.spec.expect = Some(expecting_arch("arm64"));
+        case.step(found_with(facts, contents));
+        let conditions = &case.status.conditions;
+        let said = condition::find(conditions, ConditionType::Compliant).unwrap();
+        let whole = format!(
+            "expect.arch cannot be judged, because the platform does not state it, and {why}"
+        );
+        assert!(said.message.starts_with(&whole), "{said:?}");
+    }
 }

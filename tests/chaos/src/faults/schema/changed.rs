@@ -5,6 +5,7 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The CRD of this version.
 const CRD: &str = include_str!("../../../../../crds/imageref.dev_imagerefs.yaml");
@@ -56,8 +57,8 @@ pub(super) fn with_less(mut crd: Value) -> Result<Value> {
     Ok(crd)
 }
 
-/// How many statuses were written though they say the same, and how many objects were there both times.
-pub(super) fn needless(before: &[Value], after: &[Value]) -> (usize, usize) {
+/// The UIDs of those whose status was written though it says the same.
+pub(super) fn needless(before: &[Value], after: &[Value]) -> BTreeSet<String> {
     let told = |object: &Value| {
         let mut told = object.clone();
         for (of, field) in [
@@ -71,21 +72,14 @@ pub(super) fn needless(before: &[Value], after: &[Value]) -> (usize, usize) {
         }
         told
     };
-    let same = |object: &&Value| {
-        let metadata = &object["metadata"];
-        after
-            .iter()
-            .find(|other| other["metadata"]["uid"] == metadata["uid"])
-    };
-    let pairs: Vec<_> = before
-        .iter()
-        .filter_map(|old| Some((old, same(&old)?)))
-        .collect();
-    let needless = pairs.iter().filter(|(old, new)| {
-        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
-        version(old) != version(new) && told(old) == told(new)
+    let uid = |object: &Value| object["metadata"]["uid"].as_str().map(str::to_owned);
+    let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+    let new: BTreeMap<_, _> = after.iter().map(|new| (uid(new), new)).collect();
+    let needless = before.iter().filter(|old| {
+        let new = new.get(&uid(old));
+        new.is_some_and(|new| version(old) != version(new) && told(old) == told(new))
     });
-    (needless.count(), pairs.len())
+    needless.filter_map(uid).collect()
 }
 
 #[cfg(test)]
@@ -139,6 +133,7 @@ mod tests {
             object("needless", "7", "arm64", "t2"),
             object("untouched", "1", "arm64", "t1"),
         ];
-        assert_eq!(needless(&before, &after), (1, 3));
+        let needless = needless(&before, &after);
+        assert_eq!(needless, BTreeSet::from(["needless".to_owned()]));
     }
 }
