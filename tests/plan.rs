@@ -9,3 +9,4 @@ mod registry_failures;
 mod registry_verdicts;
 mod rules;
 mod verdicts;
+mod words;
