@@ -5,6 +5,7 @@ pub(crate) mod case;
 mod contents;
 mod drift;
 mod failures;
+mod outlook;
 mod registry_failures;
 mod registry_verdicts;
 mod rules;

@@ -6,7 +6,6 @@
 
 mod glass;
 mod glass_rights;
-mod look;
 mod rights;
 mod switches;
 mod words;

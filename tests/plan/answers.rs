@@ -4,7 +4,7 @@ use super::case::*;
 use imageref::api::condition::{self, Truth};
 use imageref::api::provider::Accept;
 use imageref::api::{ConditionType, Expect, Reason, Upstream};
-use imageref::facts::{Facts, FailureKind, ImageStatus};
+use imageref::facts::{Arch, Facts, FailureKind, ImageStatus};
 use imageref::plan::{Due, Look, Provided, STALL_AFTER};
 use std::time::Duration;
 
@@ -304,4 +304,26 @@ fn row_invalid_spec_and_ambiguous_match_are_false() {
     case.step(Look::NotDue);
     case.assert_ready(Truth::False, Reason::InvalidSpec);
     assert_eq!(case.due(), Due::Never);
+}
+
+#[test]
+fn the_request_id_shown_is_that_of_the_call_that_last_changed_something() {
+    let said = |id: &str, arch: Arch| {
+        let mut facts = facts();
+        facts.arch = Some(arch);
+        facts.upstream.arch = Some(arch.as_str().into());
+        facts.upstream.request_id = Some(id.into());
+        found(facts)
+    };
+    let shown = |case: &Case| case.status.upstream.as_ref().unwrap().request_id.clone();
+    let mut case = Case::new();
+    case.step(said("r-1", Arch::Arm64));
+    assert!(!case.step(said("r-2", Arch::Arm64)).write);
+    assert_eq!(shown(&case).as_deref(), Some("r-1"));
+    // Also where time has it written.
+    case.pass(HOUR * 24);
+    assert!(case.step(said("r-3", Arch::Arm64)).write);
+    assert_eq!(shown(&case).as_deref(), Some("r-1"));
+    case.step(said("r-4", Arch::Amd64));
+    assert_eq!(shown(&case).as_deref(), Some("r-4"));
 }

@@ -296,3 +296,18 @@ fn row_another_source_or_another_account_drops_the_facts_in_the_same_write() {
         }
     }
 }
+
+#[test]
+fn a_provider_that_is_not_ready_shows_once_a_look_is_due_and_one_that_is_forbidden_at_once() {
+    for (kind, at_once) in [
+        (FailureKind::ProviderNotReady, false),
+        (FailureKind::ProviderNotFound, false),
+        (FailureKind::ProviderNotAllowed, true),
+    ] {
+        let mut case = Case::resolved();
+        case.provided = unavailable(kind);
+        let plan = case.step(Look::NotDue);
+        assert_eq!(plan.write, at_once, "{kind:?}");
+        assert_eq!(case.ready().0 == Truth::True.as_str(), !at_once, "{kind:?}");
+    }
+}

@@ -277,3 +277,18 @@ fn interval_0s_is_final_once_the_digest_is_there_or_cannot_be_had() {
     case.step(found_with(facts(), read('a', &[])));
     assert_eq!(case.due(), Due::Never);
 }
+
+#[test]
+fn an_expected_digest_that_cannot_be_read_is_tried_less_and_less_often() {
+    let mut case = Case::new();
+    case.spec.expect = Some(expecting_digest('a'));
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        case.step(found_with(facts(), unread(FailureKind::Unreachable)));
+        waits.push(case.wait());
+        case.pass(case.wait());
+    }
+    assert!(waits.is_sorted(), "{waits:?}");
+    assert!(waits[0] < Duration::from_secs(10), "{waits:?}");
+    assert!(waits[7] > HOUR / 6, "{waits:?}");
+}

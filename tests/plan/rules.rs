@@ -292,3 +292,15 @@ fn a_second_look_at_a_missing_image_and_one_at_a_growing_image_are_their_own() {
     assert!(max_age(HOUR, &growing.status) < growing.wait());
     assert!(max_age(Duration::ZERO, &resolved.status) <= Duration::from_secs(30));
 }
+
+#[test]
+fn a_requested_look_is_work_in_progress_until_the_pause_is_over() {
+    let mut case = Case::resolved();
+    case.requested_at = Some("1".into());
+    case.memory.paused_until = Some(case.now + SignedDuration::from_secs(60));
+    case.step(Look::NotDue);
+    assert!(case.has(ConditionType::Reconciling, Reason::ReconcileRequested));
+    case.pass(Duration::from_secs(60));
+    case.step(Look::NotDue);
+    assert!(!case.is(ConditionType::Reconciling));
+}

@@ -1,6 +1,6 @@
 //! What is told of the next look, against what the planner decided.
 
-use crate::plan::case::{Case, HOUR, facts, fail, found};
+use super::case::{Case, HOUR, facts, fail, found};
 use imageref::facts::{FailureKind, ImageStatus};
 use imageref::plan::{Due, Outlook, outlook};
 use k8s_openapi::jiff::Timestamp;
