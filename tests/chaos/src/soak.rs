@@ -29,10 +29,10 @@ const EACH: Duration = Duration::from_secs(10);
 /// From one fault to the next: so long nothing is broken.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// A process is not what it will be until so long after its start.
+/// A process is not what it will be until so long after its start, or after it began to work.
 const WARM: Duration = Duration::from_secs(300);
 
-const HEADER: &str = "seconds,process,pid,rss_mib,descriptors,threads,tasks";
+const HEADER: &str = "seconds,process,pid,rss_mib,descriptors,threads,tasks,leads";
 
 #[derive(Clone, Copy, Debug)]
 struct Sample {
@@ -178,14 +178,15 @@ impl Sampler {
 fn line(sample: &Sample) -> String {
     let level = &sample.level;
     format!(
-        "{},{},{},{:.2},{},{},{}",
+        "{},{},{},{:.2},{},{},{},{}",
         sample.at.as_secs(),
         NAMES[sample.place],
         sample.pid,
         level.rss_mib,
         level.descriptors,
         level.threads,
-        level.tasks.unwrap_or_default()
+        level.tasks.unwrap_or_default(),
+        u8::from(level.leads)
     )
 }
 
@@ -211,20 +212,20 @@ fn processes(samples: &[Sample], long: Duration) -> Vec<Process> {
     (0..NAMES.len()).map(of).collect()
 }
 
-/// The points of the second half at which the process was warm; in a short run that is sooner.
+/// The points of the second half at which the process was warm; in a short run that is sooner. A
+/// process that waited for the lease and then works has another life.
 fn warm(samples: &[&Sample], long: Duration) -> Vec<Point> {
     let cold = WARM.min(long / 4);
-    let mut life: Option<(i32, Duration)> = None;
+    let (mut life, mut began, mut now) = (0, Duration::ZERO, None);
     let mut points = Vec::new();
     for sample in samples {
-        let began = match life {
-            Some((pid, began)) if pid == sample.pid => began,
-            _ => sample.at,
-        };
-        life = Some((sample.pid, began));
+        let is = Some((sample.pid, sample.level.leads));
+        if now != is {
+            (life, began, now) = (life + 1, sample.at, is);
+        }
         if sample.at >= long / 2 && sample.at.saturating_sub(began) >= cold {
             points.push(Point {
-                life: sample.pid,
+                life,
                 hours: sample.at.as_secs_f64() / 3600.0,
                 value: sample.level.rss_mib,
             });
@@ -317,12 +318,20 @@ mod tests {
             .collect();
         let points = warm(&again.iter().collect::<Vec<_>>(), hour);
         assert!(points.iter().all(|point| point.life == 1) && points.len() == 20);
+        let mut taken_over = all.clone();
+        for sample in &mut taken_over[45..] {
+            sample.level.leads = true;
+            sample.level.rss_mib += 20.0;
+        }
+        let points = warm(&taken_over.iter().collect::<Vec<_>>(), hour);
+        let slope = slope::of(&points).unwrap();
+        assert!((slope.value - 1.0).abs() < 0.01, "{slope:?}");
     }
 
     #[test]
     fn a_sample_is_a_line_of_the_columns_in_the_header() {
         let line = line(&sample(1, 7, 40.0));
-        assert_eq!(line, "60,operator-0,7,40.00,9,0,0");
+        assert_eq!(line, "60,operator-0,7,40.00,9,0,0,0");
         assert_eq!(line.split(',').count(), HEADER.split(',').count());
     }
 }

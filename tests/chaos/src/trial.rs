@@ -241,5 +241,6 @@ fn most(levels: &[Level; 3]) -> Level {
         tasks: one.tasks.max(other.tasks),
         rss_mib: one.rss_mib.max(other.rss_mib),
         peak_mib: one.peak_mib.max(other.peak_mib),
+        leads: one.leads || other.leads,
     }
 }

@@ -34,9 +34,23 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Fault> {
     LISTS.into_iter().flatten()
 }
 
+/// They last longer than a lease, and the replica that works ends, as it must.
+const END_A_LEASE: [&str; 10] = [
+    "apiserver-restart",
+    "apiserver-killed",
+    "apiserver-freeze",
+    "apiserver-429",
+    "apiserver-429-retry-after",
+    "apiserver-500",
+    "apiserver-refuses",
+    "black-hole",
+    "leader-cut-off",
+    "watch-expired",
+];
+
 /// Whether a fault leaves the operator's processes alone, so that what they hold can be followed.
 pub(crate) fn spares(fault: &Fault) -> bool {
-    !operator::FAULTS.iter().any(|one| one.name == fault.name)
+    !operator::FAULTS.iter().any(|one| one.name == fault.name) && !END_A_LEASE.contains(&fault.name)
 }
 
 #[cfg(test)]
@@ -44,6 +58,12 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
     use std::time::Duration;
+
+    #[test]
+    fn every_fault_that_ends_a_lease_is_there() {
+        let is = |name: &&str| all().any(|fault| fault.name == **name);
+        assert!(END_A_LEASE.iter().all(|name| is(&name)));
+    }
 
     #[test]
     fn names_are_kebab_case_and_unique_and_each_fault_has_a_time() {

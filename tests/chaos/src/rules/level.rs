@@ -24,6 +24,8 @@ pub(crate) struct Level {
     /// Resident memory, in MiB, and the most that it was since the process started.
     pub(crate) rss_mib: f64,
     pub(crate) peak_mib: f64,
+    /// Whether it holds the lease; what one that waits holds says nothing of one that works.
+    pub(crate) leads: bool,
 }
 
 /// What a process holds too much of; `limit_mib` is the chart's.

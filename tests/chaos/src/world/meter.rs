@@ -40,10 +40,12 @@ impl Meter {
         let pid = self.pids[place].load(Ordering::Relaxed);
         ensure!(pid != 0, "{} does not run", NAMES[place]);
         let rss = proc::rss(pid)?;
+        let metrics = self.metrics(place).await?;
         let level = Level {
             descriptors: proc::descriptors(pid)?,
             threads: proc::threads(pid)?,
-            tasks: tasks(&self.metrics(place).await?),
+            tasks: gauge(&metrics, "imageref_tasks "),
+            leads: gauge(&metrics, "imageref_leader ") == Some(1),
             rss_mib: rss.current,
             peak_mib: rss.peak,
         };
@@ -53,10 +55,10 @@ impl Meter {
     }
 }
 
-/// The tasks of a process's runtime, where it tells them.
-fn tasks(metrics: &str) -> Option<u32> {
+/// A number without labels, where the process tells it; `name` ends with the blank behind it.
+fn gauge(metrics: &str, name: &str) -> Option<u32> {
     let mut lines = metrics.lines();
-    let line = lines.find_map(|line| line.strip_prefix("imageref_tasks "))?;
+    let line = lines.find_map(|line| line.strip_prefix(name))?;
     line.strip_suffix(".0").unwrap_or(line).parse().ok()
 }
 
@@ -65,10 +67,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tasks_are_read_from_metrics() {
-        let text = "# TYPE imageref_tasks gauge\nimageref_tasks 41\nimageref_x 1\n";
-        assert_eq!(tasks(text), Some(41));
-        assert_eq!(tasks("imageref_x 1\n"), None);
+    fn numbers_are_read_from_metrics() {
+        let text = "# TYPE imageref_tasks gauge\nimageref_tasks 41\nimageref_leader 1.0\n";
+        assert_eq!(gauge(text, "imageref_tasks "), Some(41));
+        assert_eq!(gauge(text, "imageref_leader "), Some(1));
+        assert_eq!(gauge("imageref_x 1\n", "imageref_tasks "), None);
     }
 
     #[tokio::test]
