@@ -17,14 +17,11 @@ use tokio::sync::Notify;
 const CYCLE: u64 = 150 * MINUTE;
 const STORM: u64 = 60 * MINUTE;
 
+/// What happens, after how many seconds each time, and whether in storms alone.
+type Rhythm = (Arc<World>, String, std::ops::Range<u64>, bool);
+
 /// Does something again and again, with a wait drawn between, until all is calm.
-async fn again(
-    world: Arc<World>,
-    what: String,
-    seconds: std::ops::Range<u64>,
-    only_in_storms: bool,
-    act: impl AsyncFn(&mut Draw, u64),
-) {
+async fn again((world, what, seconds, only_in_storms): Rhythm, act: impl AsyncFn(&mut Draw, u64)) {
     for nth in 0.. {
         let mut draw = Draw::of(world.seed, &what, nth);
         tokio::time::sleep(milliseconds(
@@ -48,40 +45,34 @@ pub(super) async fn weather(
 ) {
     let rhythm = |what: &str, seconds, storms| (world.clone(), what.to_owned(), seconds, storms);
     let instance = |number: usize| {
-        let (world, seconds, storms) = (world.clone(), 60..700, true);
-        let (crash, end) = (&crash[number], &end[number]);
-        let what = format!("process {number}");
+        let rhythm = rhythm(&format!("process {number}"), 60..700, true);
+        let (world, crash, end) = (world.clone(), &crash[number], &end[number]);
         async move {
-            let acting = world.clone();
-            again(world, what, seconds, storms, async |draw, _| {
-                process(&acting, number, draw, crash, end).await;
+            again(rhythm, async |draw, _| {
+                process(&world, number, draw, crash, end).await;
             })
             .await;
         }
     };
-    let (a, b, c, d, e, f) = (
-        rhythm("user", 10..120, false),
-        rhythm("image", 60..600, false),
-        rhythm("provider", 60..500, true),
-        rhythm("cloud", 200..1500, true),
-        rhythm("tag", 30..200, false),
-        rhythm("registry", 200..1500, true),
-    );
     tokio::join!(
-        again(a.0, a.1, a.2, a.3, async |draw, nth| user(
-            &world, draw, nth
-        )
-        .await),
-        again(b.0, b.1, b.2, b.3, async |draw, _| image(&world, draw)),
-        again(c.0, c.1, c.2, c.3, async |draw, nth| change_provider(
-            &world, draw, nth
-        )
-        .await),
-        again(d.0, d.1, d.2, d.3, async |draw, _| cloud(&world, draw)
-            .await),
-        again(e.0, e.1, e.2, e.3, async |draw, _| tag(&world, draw)),
-        again(f.0, f.1, f.2, f.3, async |draw, _| registry(&world, draw)
-            .await),
+        again(rhythm("user", 10..120, false), async |draw, nth| {
+            user(&world, draw, nth).await;
+        }),
+        again(rhythm("image", 60..600, false), async |draw, _| {
+            image(&world, draw);
+        }),
+        again(rhythm("provider", 60..500, true), async |draw, nth| {
+            change_provider(&world, draw, nth).await;
+        }),
+        again(rhythm("cloud", 200..1500, true), async |draw, _| {
+            cloud(&world, draw).await;
+        }),
+        again(rhythm("tag", 30..200, false), async |draw, _| {
+            tag(&world, draw);
+        }),
+        again(rhythm("registry", 200..1500, true), async |draw, _| {
+            registry(&world, draw).await;
+        }),
         instance(0),
         instance(1),
     );

@@ -19,7 +19,7 @@ fn asks_always(object: &Value) -> bool {
 }
 
 /// Whether what a status says last of the registry is that it failed.
-pub(super) fn registry_failed(object: &Value) -> bool {
+fn registry_failed(object: &Value) -> bool {
     condition(object, "Stale").is_some_and(|stale| stale.1.starts_with("Registry"))
 }
 
@@ -144,16 +144,14 @@ pub(super) fn need(inner: &Inner, who: Who, tag: &str, now: u64) -> Option<(u64,
 /// unless that fails.
 pub(super) fn told_in_time(inner: &Inner, now: u64) -> Held {
     let cloud = &inner.cloud;
-    // An outage may be a long one.
+    // Outages may be long: they are judged by age and by what they cost.
     if !matches!(cloud.weather, Weather::Fine | Weather::Pausing) {
         return Ok(());
     }
     let refs = inner.store.objects.iter();
     for (key, object) in refs.filter(|(key, _)| key.0 == "imagerefs") {
-        let image = inner
-            .cloud
-            .images
-            .get(text(object, "/spec/source/notebook/id"));
+        let id = text(object, "/spec/source/notebook/id");
+        let image = cloud.images.get(id);
         let Some(image) = image.filter(|image| image.status.is_some()) else {
             continue;
         };
