@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn every_fault_that_ends_a_lease_is_there() {
-        let is = |name: &&str| all().any(|fault| fault.name == **name);
-        assert!(END_A_LEASE.iter().all(|name| is(&name)));
+        let is = |name: &str| all().any(|fault| fault.name == name);
+        assert!(END_A_LEASE.iter().all(|name| is(name)));
     }
 
     #[test]

@@ -72,6 +72,7 @@ mod tests {
             tasks: Some(100),
             rss_mib: 40.0,
             peak_mib: 60.0,
+            leads: true,
         };
         let found = |now: Level| leaks("operator-0", Duration::ZERO, &level, &now, 64.0).len();
         assert_eq!(found(level), 0);
