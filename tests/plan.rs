@@ -9,5 +9,6 @@ mod outlook;
 mod registry_failures;
 mod registry_verdicts;
 mod rules;
+mod times;
 mod verdicts;
 mod words;

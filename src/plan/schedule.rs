@@ -216,9 +216,10 @@ pub(super) fn regular(
         .filter(|width| *width > 0)?;
     let phase = i128::from(spread(object.uid, "phase")) % width;
     let now = i128::from(now.as_millisecond());
-    // A slot that is closer than a tenth of the interval is the one just served.
+    // A slot that is closer than a tenth of the interval is the one just served. The one before this is
+    // closer, whatever its jitter.
     let earliest = now + width / 10;
-    let mut slot = (earliest - phase).div_euclid(width) - 1;
+    let mut slot = (earliest - phase).div_euclid(width);
     loop {
         let jitter =
             i128::from(spread(object.uid, &slot.to_string())) % (width / 5 + 1) - width / 10;

@@ -311,3 +311,16 @@ fn a_provider_that_is_not_ready_shows_once_a_look_is_due_and_one_that_is_forbidd
         assert_eq!(case.ready().0 == Truth::True.as_str(), !at_once, "{kind:?}");
     }
 }
+
+#[test]
+fn a_provider_that_is_allowed_again_and_throttled_is_work_in_progress() {
+    let mut case = Case::new();
+    case.provided = unavailable(FailureKind::ProviderNotAllowed);
+    case.step(Look::NotDue);
+    case.assert_ready(Truth::False, Reason::ProviderNotAllowed);
+    assert!(case.is(ConditionType::Stalled));
+    case.provided = provided("cn-north-4");
+    case.step(fail(FailureKind::Throttled));
+    case.assert_ready(Truth::Unknown, Reason::Progressing);
+    assert!(!case.is(ConditionType::Stalled) && case.is(ConditionType::Reconciling));
+}

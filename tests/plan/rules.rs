@@ -284,6 +284,18 @@ fn a_second_look_at_a_missing_image_and_one_at_a_growing_image_are_their_own() {
     let apart = missing.now + SignedDuration::try_from(CONFIRM_AFTER).unwrap();
     assert_eq!(confirms_from(&missing.status), Some(apart));
     assert_eq!(confirms_from(&resolved.status), None);
+    let mut inactive = Case::new();
+    inactive.step(found(Facts {
+        status: ImageStatus::Inactive,
+        ..facts()
+    }));
+    assert_eq!(max_age(HOUR, &inactive.status), HOUR * 4 / 5);
+    let mut asked = Case::resolved();
+    asked.requested_at = Some("1".into());
+    asked.memory.paused_until = Some(asked.now + SignedDuration::from_secs(60));
+    asked.step(Look::NotDue);
+    assert!(asked.is(ConditionType::Reconciling));
+    assert_eq!(max_age(HOUR, &asked.status), HOUR * 4 / 5);
     let mut growing = Case::new();
     growing.step(found(Facts {
         status: ImageStatus::Creating,
