@@ -9,6 +9,7 @@ mod outlook;
 mod registry_failures;
 mod registry_verdicts;
 mod rules;
+mod targets;
 mod times;
 mod verdicts;
 mod words;
