@@ -44,8 +44,8 @@ impl Meter {
         let level = Level {
             descriptors: proc::descriptors(pid)?,
             threads: proc::threads(pid)?,
-            tasks: gauge(&metrics, "imageref_tasks "),
-            leads: gauge(&metrics, "imageref_leader ") == Some(1),
+            tasks: gauge(&metrics, "imageref_tasks"),
+            leads: gauge(&metrics, "imageref_leader") == Some(1),
             rss_mib: rss.current,
             peak_mib: rss.peak,
         };
@@ -55,11 +55,15 @@ impl Meter {
     }
 }
 
-/// A number without labels, where the process tells it; `name` ends with the blank behind it.
+/// A number without labels, where the process tells it.
 fn gauge(metrics: &str, name: &str) -> Option<u32> {
     let mut lines = metrics.lines();
-    let line = lines.find_map(|line| line.strip_prefix(name))?;
-    line.strip_suffix(".0").unwrap_or(line).parse().ok()
+    let of = |line: &str| -> Option<u32> {
+        let rest = line.strip_prefix(name)?;
+        let number = rest.strip_prefix("{}").unwrap_or(rest).strip_prefix(' ')?;
+        number.strip_suffix(".0").unwrap_or(number).parse().ok()
+    };
+    lines.find_map(of)
 }
 
 #[cfg(test)]
@@ -68,10 +72,10 @@ mod tests {
 
     #[test]
     fn numbers_are_read_from_metrics() {
-        let text = "# TYPE imageref_tasks gauge\nimageref_tasks 41\nimageref_leader 1.0\n";
-        assert_eq!(gauge(text, "imageref_tasks "), Some(41));
-        assert_eq!(gauge(text, "imageref_leader "), Some(1));
-        assert_eq!(gauge("imageref_x 1\n", "imageref_tasks "), None);
+        let text = "# TYPE imageref_tasks gauge\nimageref_tasks 41\nimageref_leader{} 1.0\n";
+        assert_eq!(gauge(text, "imageref_tasks"), Some(41));
+        assert_eq!(gauge(text, "imageref_leader"), Some(1));
+        assert_eq!(gauge("imageref_tasks_x 1\n", "imageref_tasks"), None);
     }
 
     #[tokio::test]
