@@ -8,6 +8,7 @@ mod failures;
 mod outlook;
 mod registry_failures;
 mod registry_verdicts;
+mod rejudged;
 mod rules;
 mod targets;
 mod times;
