@@ -92,3 +92,20 @@ fn a_registry_that_is_read_for_the_first_time_or_no_more_changes_nothing() {
     assert_eq!(said(&unread, &read), None);
     assert_eq!(said(&read, &unread), None);
 }
+
+#[test]
+fn what_is_behind_an_at_sign_counts_unless_it_is_a_digest() {
+    let named = |image: &str| {
+        let facts = Facts {
+            image: Some(image.into()),
+            swr_path: None,
+            ..facts()
+        };
+        status(facts, Contents::NotAsked)
+    };
+    let (one, other) = (named("registry.local/a:1@x"), named("registry.local/a:1@y"));
+    let sentence = "the platform changed image from registry.local/a:1@x to registry.local/a:1@y";
+    assert_eq!(said(&one, &other).as_deref(), Some(sentence));
+    let pinned = named(&format!("registry.local/a:1@{}", digest('a')));
+    assert_eq!(said(&named("registry.local/a:1"), &pinned), None);
+}
