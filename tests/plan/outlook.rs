@@ -1,8 +1,8 @@
 //! What is told of the next look, against what the planner decided.
 
-use super::case::{Case, HOUR, facts, fail, found};
+use super::case::*;
 use imageref::facts::{FailureKind, ImageStatus};
-use imageref::plan::{Due, Outlook, outlook};
+use imageref::plan::{Due, Look, Outlook, Provided, outlook};
 use k8s_openapi::jiff::Timestamp;
 use proptest::prelude::*;
 use std::time::Duration;
@@ -93,6 +93,70 @@ fn a_back_off_is_bounded_from_outside_and_the_bound_is_not_much_too_late() {
         );
         case.now = next;
     }
+}
+
+/// An interval and the tenth by which waits are spread.
+fn within_an_interval(case: &Case) -> Outlook {
+    let wait = HOUR + HOUR / 10 + Duration::from_millis(1);
+    Outlook::By(case.now.checked_add(wait).unwrap())
+}
+
+#[test]
+fn another_target_and_the_end_of_a_suspension_are_now() {
+    let mut moved = Case::resolved();
+    moved.provided = provided("cn-north-9");
+    assert_eq!(told(&moved), Outlook::Now);
+    let mut resumed = Case::resolved();
+    let here = resumed.provided.clone();
+    if let Provided::Target { suspended, .. } = &mut resumed.provided {
+        *suspended = true;
+    }
+    resumed.step(Look::NotDue);
+    assert_eq!(told(&resumed), Outlook::Never);
+    resumed.provided = here;
+    assert_eq!(told(&resumed), Outlook::Now);
+}
+
+#[test]
+fn a_verdict_that_is_no_failure_has_its_regular_look() {
+    let mut inactive = Case::new();
+    let mut gone = facts();
+    gone.status = ImageStatus::Inactive;
+    inactive.step(found(gone));
+    assert_eq!(told(&inactive), Outlook::About(planned(&inactive)));
+    let mut unjudged = Case::new();
+    unjudged.spec.digest_policy = "Never".into();
+    unjudged.spec.expect = Some(expecting_arch("arm64"));
+    unjudged.step(found(without_arch()));
+    assert_eq!(told(&unjudged), Outlook::About(planned(&unjudged)));
+    let mut forbidden = Case::new();
+    forbidden.provided = unavailable(FailureKind::ProviderNotAllowed);
+    forbidden.step(Look::NotDue);
+    assert!(matches!(told(&forbidden), Outlook::About(_)));
+    let mut missing = Case::resolved();
+    missing.step(fail(FailureKind::NotFound));
+    missing.now = planned(&missing);
+    assert_eq!(told(&missing), Outlook::Now);
+}
+
+#[test]
+fn what_fails_in_an_unknown_way_is_tried_again_within_an_interval() {
+    let mut platform = Case::resolved();
+    platform.step(fail(FailureKind::ProviderError));
+    assert_eq!(told(&platform), within_an_interval(&platform));
+    let mut registry = Case::new();
+    registry.step(found_with(facts(), unread(FailureKind::Unreachable)));
+    assert_eq!(told(&registry), within_an_interval(&registry));
+}
+
+#[test]
+fn a_first_look_that_fails_has_a_bound_like_any_other() {
+    let mut case = Case::new();
+    case.step(fail(FailureKind::Unreachable));
+    let Outlook::By(at) = told(&case) else {
+        panic!("{:?}", told(&case));
+    };
+    assert!(at >= planned(&case) && at < planned(&case) + Duration::from_secs(60));
 }
 
 /// But for a request that a platform calls malformed while it was failing in passing before: that is
