@@ -192,4 +192,14 @@ fn a_message_names_the_architectures_of_the_pod_and_not_all_there_are() {
         problem.ends_with("the nodes that it selects are amd64, s390x"),
         "{problem}"
     );
+    let fields = affinity(&json!([{"matchExpressions": [
+        {"key": "kubernetes.io/arch", "operator": "NotIn", "values": ["arm64"]},
+        {"key": "rack", "operator": "In", "values": ["r1"]},
+    ]}]));
+    let verdict = world.judge(&pod_with(&format!("{TORCH}:1"), fields));
+    let problem = &verdict.findings[0].problem;
+    assert!(
+        problem.ends_with("the nodes that it selects are amd64"),
+        "{problem}"
+    );
 }
