@@ -1,7 +1,8 @@
 //! What each image is, and what it was until when.
 //!
-//! Owns every change of an image, at the platform and in the registry, and of the clock. Must not know what the operator
-//! says. The invariant that would break first: a version begins before anybody could be told of it.
+//! Owns every change of an image, at the platform and in the registry, and the leaps of the processes'
+//! clock. Must not know what the operator says. The invariant that would break first: a version begins
+//! before anybody could be told of it.
 
 use crate::depot::Depot;
 use crate::mix::{PAI_IMAGES, PUSHED, pai_id, pai_image};
