@@ -221,6 +221,12 @@ impl Case {
         (ready.status.clone(), ready.reason.clone())
     }
 
+    /// The message of Ready.
+    pub(crate) fn message(&self) -> &str {
+        let ready = condition::find(&self.status.conditions, ConditionType::Ready);
+        &ready.unwrap().message
+    }
+
     pub(crate) fn assert_ready(&self, truth: Truth, reason: Reason) {
         assert_eq!(
             self.ready(),

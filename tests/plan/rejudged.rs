@@ -1,15 +1,10 @@
 //! Verdicts on what is stored, where no look is due: which stand, and which an edit takes back.
 
 use super::case::*;
-use imageref::api::condition::{self, Truth};
-use imageref::api::{ConditionType, Reason};
+use imageref::api::Reason;
+use imageref::api::condition::Truth;
 use imageref::facts::{Facts, FailureKind, ImageStatus};
 use imageref::plan::Look;
-
-fn message(case: &Case) -> &str {
-    let ready = condition::find(&case.status.conditions, ConditionType::Ready);
-    &ready.unwrap().message
-}
 
 #[test]
 fn what_the_platform_refused_stays_refused_whatever_is_stored() {
@@ -57,13 +52,13 @@ fn an_expectation_that_is_met_again_in_an_outage_has_the_words_of_its_image() {
     case.edit(|spec| spec.expect = Some(expecting_arch("arm64")));
     case.step(Look::NotDue);
     case.assert_ready(Truth::True, Reason::ServingStale);
-    assert_eq!(message(&case), format!("{PATH} (arm64)"));
+    assert_eq!(case.message(), format!("{PATH} (arm64)"));
     // What it says then, it keeps.
     case.step(fail(FailureKind::Unreachable));
-    let said = message(&case).to_owned();
+    let said = case.message().to_owned();
     case.edit(|spec| spec.history_limit = 7);
     case.step(Look::NotDue);
-    assert_eq!(message(&case), said);
+    assert_eq!(case.message(), said);
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! The words of Ready, and the border of a path segment.
 
 use super::case::*;
-use imageref::api::condition;
-use imageref::api::{ConditionType, Reason, Upstream};
+use imageref::api::{Reason, Upstream};
 use imageref::facts::{Facts, ImageStatus};
 use imageref::plan::Contents;
 use imageref::plan::judge::has_prefix;
@@ -11,11 +10,6 @@ fn after(facts: Facts, contents: Contents) -> Case {
     let mut case = Case::new();
     case.step(found_with(facts, contents));
     case
-}
-
-fn ready(case: &Case) -> &str {
-    let ready = condition::find(&case.status.conditions, ConditionType::Ready);
-    &ready.unwrap().message
 }
 
 #[test]
@@ -44,7 +38,7 @@ fn a_ready_image_is_told_with_what_it_runs_on() {
             format!("machine image {ID} (arm64)"),
         ),
     ] {
-        assert_eq!(ready(&after(facts, contents)), said);
+        assert_eq!(after(facts, contents).message(), said);
     }
 }
 
@@ -77,7 +71,7 @@ fn an_image_that_is_not_active_is_told_with_the_platforms_own_words() {
             "the platform says INACTIVE, and only ACTIVE may be used: choose another image, or accept this status in spec.expect.status",
         ),
     ] {
-        assert_eq!(ready(&after(facts, Contents::NotAsked)), said);
+        assert_eq!(after(facts, Contents::NotAsked).message(), said);
     }
 }
 
